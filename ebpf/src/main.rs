@@ -1,0 +1,2 @@
+//! The XDP program; on the host, a stub.
+fn main() {}

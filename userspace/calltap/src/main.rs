@@ -1,0 +1,2 @@
+//! The calltap program.
+fn main() {}
