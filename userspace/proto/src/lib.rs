@@ -1,1 +1,34 @@
-//! See docs/architecture.md.
+//! SIP, SDP and RTP followed for warrants: bytes and time in, [`Event`]s out.
+//!
+//! No I/O, no clock, no thread, no `unsafe`: a capture replayed twice gives the same events, and
+//! a test is a list of frames.
+//! Whatever a peer sends is judged, counted and flagged; nothing here panics on it.
+
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
+)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod call;
+pub mod event;
+pub mod media;
+pub mod packet;
+pub mod reassembly;
+pub mod rtp;
+pub mod sdp;
+pub mod sip;
+pub mod target;
+pub mod time;
+pub mod warrant;
+
+pub use call::{Counters, Limits, Tracker};
+pub use event::{Cause, Event, Flaw, Kept, Matched, MediaKind};
+pub use target::Identity;
+pub use time::Timestamp;
+pub use warrant::{CallKey, Warrant};

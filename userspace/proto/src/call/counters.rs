@@ -1,0 +1,21 @@
+//! What the tracker saw and what it gave up.
+
+/// Counts since the tracker was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Frames fed.
+    pub frames: u64,
+    /// Frames that are no IP packet that can be read.
+    pub malformed: u64,
+    /// SIP messages framed, strangers' included.
+    pub messages: u64,
+    /// SIP messages that belong to no warrant.
+    pub strangers: u64,
+    /// Messages given out, one for each call.
+    pub kept: u64,
+    /// Payloads that are no SIP.
+    pub not_sip: u64,
+    /// Messages kept although something was wrong with them.
+    pub flawed: u64,
+}

@@ -1,0 +1,59 @@
+//! How much memory and how long a wait the tracker allows itself.
+
+use core::time::Duration;
+
+/// Bounds of the tracker's memory and patience.
+///
+/// What a stranger can make it hold is bounded in bytes, entries and age; reaching a bound evicts
+/// the oldest and is counted.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// How long an endpoint stays open after it was replaced or its call ended.
+    pub grace: Duration,
+    /// How long an ended call still takes messages, so that retransmissions and a new attempt
+    /// with credentials stay one call; 64*T1 of RFC 3261 §17.1.1.2.
+    pub linger: Duration,
+    /// How long an INVITE may stay unanswered and silent; above timer C of RFC 3261 §16.6.
+    pub setup: Duration,
+    /// How long an established call may stay silent in signalling.
+    pub silence: Duration,
+    /// Calls of targets followed at once.
+    pub calls: usize,
+    /// Datagrams in reassembly.
+    pub datagrams: usize,
+    /// Bytes of frames held for datagrams in reassembly.
+    pub datagram_bytes: usize,
+    /// How long a datagram may take to arrive; RFC 8200 §4.5 says 60 s, senders take far less.
+    pub datagram_age: Duration,
+    /// TCP streams (one direction of a connection) followed at once.
+    pub streams: usize,
+    /// Bytes of frames and text held for TCP streams.
+    pub stream_bytes: usize,
+    /// How long a stream is remembered without a segment.
+    pub stream_age: Duration,
+    /// How long a missing segment is waited for.
+    pub stream_gap: Duration,
+    /// Largest message framed in a stream: start line, header and body.
+    pub message_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            grace: Duration::from_secs(5),
+            linger: Duration::from_secs(32),
+            setup: Duration::from_secs(300),
+            silence: Duration::from_secs(24 * 3600),
+            calls: 100_000,
+            datagrams: 8192,
+            datagram_bytes: 32 << 20,
+            datagram_age: Duration::from_secs(30),
+            streams: 65_536,
+            stream_bytes: 64 << 20,
+            stream_age: Duration::from_secs(3600),
+            stream_gap: Duration::from_secs(3),
+            message_bytes: 256 << 10,
+        }
+    }
+}

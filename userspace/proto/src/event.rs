@@ -1,0 +1,205 @@
+//! What the tracker says: calls that open and end, messages to keep, media to let in.
+
+use core::net::SocketAddr;
+
+use thiserror::Error;
+
+use crate::packet::LinkType;
+use crate::rtp::PayloadClocks;
+use crate::target::Identity;
+use crate::time::Timestamp;
+use crate::warrant::CallKey;
+
+/// One thing that follows from the frames fed so far.
+///
+/// For a message that carries media the order is: `CallOpened`, `MediaOpened` for each new
+/// endpoint, `Message`, so that the kernel map is set before anything is written.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A Call-ID matched a warrant for the first time.
+    CallOpened {
+        /// The call, with the CIN it just got.
+        call: CallKey,
+        /// Call-ID header field value, as sent; empty where the message has none.
+        call_id: &'a [u8],
+        /// Method of the request, or of the request that a response answers (CSeq).
+        method: &'a [u8],
+        /// URI of the From header field, as sent.
+        from: &'a [u8],
+        /// URI of the To header field, as sent.
+        to: &'a [u8],
+        /// Which header field matched which target.
+        matched: Matched<'a>,
+        /// Arrival of the message's last frame.
+        at: Timestamp,
+    },
+    /// A signalling message of a call.
+    Message {
+        /// The call it belongs to.
+        call: CallKey,
+        /// Arrival of the message's last frame.
+        at: Timestamp,
+        /// The original frames that formed the message, in order of arrival.
+        ///
+        /// A frame is given once for each warrant, so the second message of one TCP segment
+        /// may have none.
+        frames: &'a [Kept<'a>],
+        /// The start line without its line end; the payload's first bytes where it has none.
+        start_line: &'a [u8],
+        /// Hash of the sender and its session description, where the message carries one.
+        ///
+        /// A retransmission has the same value.
+        description: Option<u64>,
+        /// The first thing found wrong with the message.
+        flaw: Option<Flaw>,
+    },
+    /// Media from or to this endpoint belongs to the call; also sent when its clocks change.
+    MediaOpened {
+        /// The call that announced it.
+        call: CallKey,
+        /// Address and port at which the media is received.
+        endpoint: SocketAddr,
+        /// What is received there.
+        kind: MediaKind,
+        /// Clock rates of the payload types announced for it.
+        clocks: &'a PayloadClocks,
+        /// Arrival of the announcing message's last frame.
+        at: Timestamp,
+    },
+    /// Media from or to this endpoint no longer belongs to the call.
+    MediaClosed {
+        /// The call that had announced it.
+        call: CallKey,
+        /// The endpoint of an earlier [`Event::MediaOpened`].
+        endpoint: SocketAddr,
+        /// When it was no longer the call's: the end or the replacement, and the grace time.
+        at: Timestamp,
+    },
+    /// The call is over, and its Call-ID forgotten.
+    CallEnded {
+        /// The call.
+        call: CallKey,
+        /// When it ended, which is before the linger time that lets retransmissions follow.
+        at: Timestamp,
+        /// Why.
+        cause: Cause,
+    },
+    /// A UDP datagram that came in fragments and is no SIP: it may be media.
+    Reassembled {
+        /// All fragments, in order of arrival.
+        frames: &'a [Kept<'a>],
+        /// Sender.
+        source: SocketAddr,
+        /// Receiver.
+        destination: SocketAddr,
+        /// UDP payload.
+        payload: &'a [u8],
+    },
+}
+
+/// A frame as it was captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept<'a> {
+    /// Arrival.
+    pub at: Timestamp,
+    /// The caller's number for the interface.
+    pub interface: u32,
+    /// Link type of that interface.
+    pub link: LinkType,
+    /// The frame, from its link header on.
+    pub bytes: &'a [u8],
+}
+
+/// Why a call is a target's: recorded with the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Matched<'a> {
+    /// Header field in its long form, `Request-URI`, `IP`, or `unparsed` for a URI found in
+    /// bytes that are no SIP message.
+    pub header: &'a str,
+    /// The warrant's target.
+    pub target: &'a Identity,
+    /// What the message held there: URI, user name or address, as sent.
+    pub value: &'a [u8],
+}
+
+/// What is received at a media endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MediaKind {
+    /// RTP, and RTCP on the same port where both ends multiplex (RFC 5761).
+    Rtp,
+    /// RTCP on a port of its own.
+    Rtcp,
+    /// Anything else that SDP announces: T.38 over UDPTL, MSRP, BFCP.
+    Other,
+}
+
+/// Why a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// BYE.
+    Bye,
+    /// CANCEL before an answer.
+    Cancelled,
+    /// A final response with this status, 300 to 699.
+    Failed(u16),
+    /// A transaction other than INVITE was answered: REGISTER, MESSAGE, OPTIONS.
+    Answered,
+    /// Nothing was heard for longer than [`Limits`](crate::Limits) allows.
+    TimedOut,
+    /// The warrant's window closed, or the warrant was withdrawn.
+    WarrantEnded,
+    /// The capture ended first.
+    Finished,
+}
+
+/// What is wrong with a message that is kept nevertheless; offsets count from its first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum Flaw {
+    /// It does not begin with a start line (RFC 3261 §7.1, §7.2).
+    #[error("no start line")]
+    NoStartLine,
+    /// A header line without a colon or with a name that is no token (RFC 3261 §7.3.1).
+    #[error("malformed header line at offset {at}")]
+    HeaderLine {
+        /// Offset of the line.
+        at: usize,
+    },
+    /// The header has no end.
+    #[error("the header does not end")]
+    NoHeaderEnd,
+    /// Call-ID, From, To or CSeq is missing (RFC 3261 §8.1.1).
+    #[error("no {0}")]
+    Missing(&'static str),
+    /// CSeq is not a number below 2^31 and a method (RFC 3261 §8.1.1.5).
+    #[error("malformed CSeq at offset {at}")]
+    CSeq {
+        /// Offset of the value.
+        at: usize,
+    },
+    /// Content-Length is not a number, or beyond what is waited for (RFC 3261 §18.3).
+    #[error("unusable Content-Length")]
+    ContentLength,
+    /// The body is shorter than Content-Length says.
+    #[error("body of {have} bytes where Content-Length says {need}")]
+    ShortBody {
+        /// Content-Length.
+        need: usize,
+        /// Bytes there.
+        have: usize,
+    },
+    /// Bytes of a stream were lost before the message was whole.
+    #[error("stream broken off")]
+    BrokenOff,
+    /// Overlapping fragments or segments differed; the first was believed.
+    #[error("overlapping fragments or segments differ")]
+    Overlap,
+    /// A line of the session description that cannot be understood (RFC 8866 §5).
+    #[error("malformed session description at offset {at} of the description")]
+    Description {
+        /// Offset of the line within the description.
+        at: usize,
+    },
+}

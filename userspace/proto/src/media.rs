@@ -1,0 +1,125 @@
+//! Which bindings a media packet has: the user-space mirror of the kernel's endpoint map.
+
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+
+use hashbrown::HashMap;
+
+/// Media endpoints, and what each is bound to.
+///
+/// A worker owns one and looks a packet up by both its ends; looking up allocates nothing.
+/// An endpoint may have several bindings: two warrants may name one call, and two calls one
+/// endpoint.
+#[derive(Clone, Debug)]
+pub struct MediaTable<T> {
+    bindings: HashMap<(IpAddr, u16), Vec<T>>,
+}
+
+impl<T> Default for MediaTable<T> {
+    fn default() -> Self {
+        Self { bindings: HashMap::new() }
+    }
+}
+
+impl<T: Clone + PartialEq> MediaTable<T> {
+    /// An empty table.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Binds `endpoint` to `binding`; once more is once.
+    pub fn open(&mut self, endpoint: SocketAddr, binding: T) {
+        let bound = self.bindings.entry(key(endpoint)).or_default();
+        if !bound.contains(&binding) {
+            bound.push(binding);
+        }
+    }
+
+    /// Takes away the bindings of `endpoint` that `which` chooses; says how many those were.
+    pub fn close(&mut self, endpoint: SocketAddr, which: impl Fn(&T) -> bool) -> usize {
+        let key = key(endpoint);
+        let Some(bound) = self.bindings.get_mut(&key) else { return 0 };
+        let before = bound.len();
+        bound.retain(|binding| !which(binding));
+        let after = bound.len();
+        if after == 0 {
+            self.bindings.remove(&key);
+        }
+        before - after
+    }
+
+    /// The bindings of a packet's two ends, the destination's first, each once.
+    pub fn lookup(&self, source: SocketAddr, destination: SocketAddr) -> impl Iterator<Item = &T> {
+        let theirs = self.at(destination);
+        let ours = self.at(source);
+        theirs.iter().chain(ours.iter().filter(move |binding| !theirs.contains(binding)))
+    }
+
+    /// How many endpoints are bound.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bindings.len()
+    }
+
+    /// Whether no endpoint is bound.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bindings.is_empty()
+    }
+
+    fn at(&self, endpoint: SocketAddr) -> &[T] {
+        self.bindings.get(&key(endpoint)).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// IPv4-mapped IPv6 addresses are the IPv4 addresses they map; flow label and scope do not count.
+fn key(endpoint: SocketAddr) -> (IpAddr, u16) {
+    (endpoint.ip().to_canonical(), endpoint.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALICE: &str = "192.0.2.1:4000";
+    const BOB: &str = "198.51.100.2:5000";
+
+    fn at(text: &str) -> SocketAddr {
+        text.parse().expect("an endpoint")
+    }
+
+    #[test]
+    fn a_packet_is_bound_by_either_end_and_once() {
+        let mut table = MediaTable::new();
+        table.open(at(ALICE), 7);
+        table.open(at(ALICE), 7);
+        table.open(at(BOB), 7);
+        table.open(at(BOB), 8);
+        let stranger = at("203.0.113.9:1");
+        let found = |a, b| table.lookup(a, b).copied().collect::<Vec<_>>();
+        assert_eq!(found(at(ALICE), at(BOB)), [7, 8]);
+        assert_eq!(found(at(ALICE), stranger), [7]);
+        assert_eq!(found(stranger, at(BOB)), [7, 8]);
+        assert!(found(stranger, stranger).is_empty());
+    }
+
+    #[test]
+    fn a_closed_binding_leaves_the_others() {
+        let mut table = MediaTable::new();
+        table.open(at(BOB), 7);
+        table.open(at(BOB), 8);
+        assert_eq!(table.close(at(BOB), |&binding| binding == 7), 1);
+        assert_eq!(table.lookup(at(ALICE), at(BOB)).copied().collect::<Vec<_>>(), [8]);
+        assert_eq!(table.close(at(BOB), |_| true), 1);
+        assert_eq!(table.close(at(BOB), |_| true), 0);
+        assert!(table.is_empty());
+    }
+
+    #[test]
+    fn an_ipv4_mapped_address_is_the_ipv4_address() {
+        let mut table = MediaTable::new();
+        table.open(at("[::ffff:192.0.2.1]:4000"), 1);
+        assert_eq!(table.lookup(at(ALICE), at(BOB)).count(), 1);
+    }
+}

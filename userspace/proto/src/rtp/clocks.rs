@@ -1,0 +1,160 @@
+//! Clock rates of RTP payload types: the static table (RFC 3551 §6) and rtpmap (RFC 8866 §6.6).
+
+use core::fmt;
+
+/// Clock rate by payload type.
+///
+/// Static payload types have theirs from the start; an `a=rtpmap` overrides.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PayloadClocks {
+    /// Timestamp units a second; 0 where unknown.
+    rates: [u32; 128],
+    /// One bit a payload type whose packets do not come at the pace of their timestamps.
+    ///
+    /// Telephone events (RFC 4733) repeat one timestamp and comfort noise (RFC 3389) comes at
+    /// will, so neither says anything about the network's jitter.
+    unpaced: u128,
+}
+
+/// RFC 3551 tables 4 and 5.
+const STATIC: [(u8, u32); 25] = [
+    (0, 8000),
+    (3, 8000),
+    (4, 8000),
+    (5, 8000),
+    (6, 16000),
+    (7, 8000),
+    (8, 8000),
+    (9, 8000),
+    (10, 44100),
+    (11, 44100),
+    (12, 8000),
+    (13, 8000),
+    (14, 90000),
+    (15, 8000),
+    (16, 11025),
+    (17, 22050),
+    (18, 8000),
+    (19, 8000),
+    (25, 90000),
+    (26, 90000),
+    (28, 90000),
+    (31, 90000),
+    (32, 90000),
+    (33, 90000),
+    (34, 90000),
+];
+
+impl Default for PayloadClocks {
+    fn default() -> Self {
+        let mut clocks = Self { rates: [0; 128], unpaced: 0 };
+        for (payload_type, rate_hz) in STATIC {
+            // 19 was comfort noise before RFC 3551 and still is, in old devices.
+            let encoding: &[u8] = if matches!(payload_type, 13 | 19) { b"CN" } else { b"" };
+            clocks.map(payload_type, encoding, rate_hz);
+        }
+        clocks
+    }
+}
+
+impl PayloadClocks {
+    /// The static payload types alone.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Binds a payload type as an `a=rtpmap` line does; `encoding` is its name without the rate.
+    ///
+    /// Payload types above 127 cannot occur and are passed over.
+    pub fn map(&mut self, payload_type: u8, encoding: &[u8], rate_hz: u32) {
+        let unpaced = [b"telephone-event".as_slice(), b"tone", b"CN"]
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(encoding));
+        self.put(payload_type, rate_hz, unpaced);
+    }
+
+    /// Takes over what `other` maps beyond the static table.
+    pub fn merge(&mut self, other: &Self) {
+        let fixed = Self::default();
+        for payload_type in 0..128 {
+            let theirs = other.clock(payload_type);
+            if theirs != fixed.clock(payload_type) {
+                self.put(payload_type, theirs.0, theirs.1);
+            }
+        }
+    }
+
+    /// Timestamp units a second of a payload type, where known.
+    #[must_use]
+    pub fn rate_hz(&self, payload_type: u8) -> Option<u32> {
+        Some(self.clock(payload_type).0).filter(|&rate| rate != 0)
+    }
+
+    /// Whether a payload type's packets come at the pace of their timestamps.
+    ///
+    /// Not so telephone events and comfort noise, which must not move the jitter.
+    #[must_use]
+    pub fn is_paced(&self, payload_type: u8) -> bool {
+        !self.clock(payload_type).1
+    }
+
+    fn clock(&self, payload_type: u8) -> (u32, bool) {
+        let rate = self.rates.get(usize::from(payload_type)).copied().unwrap_or(0);
+        (rate, payload_type < 128 && self.unpaced >> payload_type & 1 == 1)
+    }
+
+    fn put(&mut self, payload_type: u8, rate_hz: u32, unpaced: bool) {
+        if let Some(rate) = self.rates.get_mut(usize::from(payload_type)) {
+            *rate = rate_hz;
+            self.unpaced &= !(1 << payload_type);
+            self.unpaced |= u128::from(unpaced) << payload_type;
+        }
+    }
+}
+
+impl fmt::Debug for PayloadClocks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fixed = Self::default();
+        let differing = (0u8..128)
+            .filter(|&pt| self.rate_hz(pt) != fixed.rate_hz(pt))
+            .filter_map(|pt| Some((pt, self.rate_hz(pt)?)));
+        f.debug_map().entries(differing).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn static_payload_types_need_no_rtpmap() {
+        let clocks = PayloadClocks::new();
+        for (payload_type, rate) in [(0, 8000), (8, 8000), (9, 8000), (18, 8000), (34, 90000)] {
+            assert_eq!(clocks.rate_hz(payload_type), Some(rate));
+            assert!(clocks.is_paced(payload_type));
+        }
+        assert!(!clocks.is_paced(13), "comfort noise");
+        assert_eq!(clocks.rate_hz(96), None);
+        assert_eq!(clocks.rate_hz(200), None);
+    }
+
+    #[test]
+    fn an_rtpmap_overrides_and_events_are_unpaced() {
+        let mut clocks = PayloadClocks::new();
+        clocks.map(96, b"opus", 48000);
+        clocks.map(101, b"Telephone-Event", 8000);
+        clocks.map(200, b"none", 1);
+        assert_eq!(clocks.rate_hz(96), Some(48000));
+        assert!(clocks.is_paced(96) && !clocks.is_paced(101));
+    }
+
+    #[test]
+    fn merging_adds_what_the_other_maps() {
+        let (mut ours, mut theirs) = (PayloadClocks::new(), PayloadClocks::new());
+        ours.map(96, b"AMR", 8000);
+        theirs.map(97, b"AMR-WB", 16000);
+        ours.merge(&theirs);
+        assert_eq!((ours.rate_hz(96), ours.rate_hz(97)), (Some(8000), Some(16000)));
+    }
+}

@@ -1,0 +1,11 @@
+//! RTP and RTCP (RFC 3550): the fixed header, payload clocks, and streams with loss and jitter.
+
+mod clocks;
+mod header;
+mod stream;
+mod streams;
+
+pub use clocks::PayloadClocks;
+pub use header::{Header, Malformed, is_rtcp};
+pub use stream::Stream;
+pub use streams::Streams;

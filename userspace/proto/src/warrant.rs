@@ -1,0 +1,47 @@
+//! What the tracker must know of a warrant, and the number a call gets under it.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::target::Identity;
+use crate::time::Timestamp;
+
+/// A warrant as the tracker executes it; signature and authority were checked before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warrant {
+    /// The caller's own number for this warrant; names it in every [`CallKey`].
+    pub id: u32,
+    /// Whose communications are to be intercepted; a message matches when any of them does.
+    pub targets: Vec<Identity>,
+    /// First moment at which anything matches, in packet time.
+    pub not_before: Timestamp,
+    /// Last moment at which anything matches, in packet time.
+    pub not_after: Timestamp,
+    /// Whether the content (media) is ordered, or the signalling alone (iri-only).
+    pub content: bool,
+    /// The CIN that the next call under this warrant gets.
+    pub next_cin: u32,
+}
+
+impl Warrant {
+    /// Whether the warrant is in force at `at`; both ends of the window belong to it.
+    #[must_use]
+    pub fn in_force(&self, at: Timestamp) -> bool {
+        self.not_before <= at && at <= self.not_after
+    }
+}
+
+/// A call under a warrant: one for each pair of warrant and Call-ID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallKey {
+    /// [`Warrant::id`].
+    pub warrant: u32,
+    /// Communication identity number within the warrant's LIID (ETSI TS 102 232-1).
+    pub cin: u32,
+}
+
+impl fmt::Display for CallKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.warrant, self.cin)
+    }
+}
