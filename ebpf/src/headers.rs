@@ -1,0 +1,179 @@
+//! The one header walk, from the link layer to the transport ports, for the kernel and user space.
+//!
+//! Ethernet with up to two VLAN tags (IEEE 802.1Q, 802.1ad), IPv4 with options (RFC 791), IPv6 with
+//! up to four extension headers (RFC 8200), fragments of both, and the ports of UDP and TCP.
+//!
+//! Each layer is a function from an offset to the next layer's offset, so that a tunnel is one
+//! more step that leads back to [`walk_network`].
+//! Nothing is copied but addresses, and every read is checked: bad input stops the walk, with the
+//! offset of what is wrong.
+
+use crate::abi::{Address, FragmentKey};
+
+mod network;
+
+pub use network::walk_network;
+
+/// Bounds-checked reads of a frame, big-endian as the wire has them.
+///
+/// No read is shorter than two bytes: the verifier learns nothing from a one-byte check.
+pub trait Bytes {
+    /// Bytes in the frame.
+    fn length(&self) -> usize;
+
+    /// The 16-bit number at `offset`, or `None` if it does not lie within the frame.
+    fn u16(&self, offset: usize) -> Option<u16>;
+
+    /// The 32-bit number at `offset`, or `None` if it does not lie within the frame.
+    fn u32(&self, offset: usize) -> Option<u32>;
+
+    /// The IPv4 address at `offset`, mapped, or `None` if it does not lie within the frame.
+    fn ipv4(&self, offset: usize) -> Option<Address>;
+
+    /// The IPv6 address at `offset`, or `None` if it does not lie within the frame.
+    fn ipv6(&self, offset: usize) -> Option<Address>;
+}
+
+impl Bytes for [u8] {
+    fn length(&self) -> usize {
+        self.len()
+    }
+
+    fn u16(&self, offset: usize) -> Option<u16> {
+        self.get(offset..)?.first_chunk().copied().map(u16::from_be_bytes)
+    }
+
+    fn u32(&self, offset: usize) -> Option<u32> {
+        self.get(offset..)?.first_chunk().copied().map(u32::from_be_bytes)
+    }
+
+    fn ipv4(&self, offset: usize) -> Option<Address> {
+        self.get(offset..)?.first_chunk().copied().map(Address::from_ipv4)
+    }
+
+    fn ipv6(&self, offset: usize) -> Option<Address> {
+        self.get(offset..)?.first_chunk().copied().map(Address)
+    }
+}
+
+/// An IP packet in a frame.
+///
+/// Offsets count from the frame's first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// Source address.
+    pub source: Address,
+    /// Destination address.
+    pub destination: Address,
+    /// The transport protocol, after any extension headers.
+    pub protocol: u8,
+    /// Where the IP header starts.
+    pub network_offset: usize,
+    /// Where the transport header starts, or in a later fragment, the fragment's data.
+    pub transport_offset: usize,
+    /// Where the IP datagram ends by its own length field, or where the frame ends if that is
+    /// sooner; link padding lies beyond it.
+    pub end: usize,
+    /// Whether it is a whole datagram.
+    pub fragment: Fragment,
+    /// The ports of UDP and TCP; `None` for other protocols, for later fragments, and for a first
+    /// fragment too short to hold them.
+    pub ports: Option<Ports>,
+}
+
+impl Packet {
+    /// The key of the datagram it is a fragment of, or `None` for a whole datagram.
+    #[inline(always)]
+    #[must_use]
+    pub fn fragment_key(&self) -> Option<FragmentKey> {
+        let (Fragment::First { identification } | Fragment::Later { identification, .. }) =
+            self.fragment
+        else {
+            return None;
+        };
+        // RFC 8200 §4.5: the next header of later fragments may differ from the first's.
+        let protocol = if self.source.is_ipv4() { u32::from(self.protocol) } else { 0 };
+        Some(FragmentKey {
+            source: self.source,
+            destination: self.destination,
+            identification,
+            protocol,
+        })
+    }
+}
+
+/// Which part of a datagram a packet carries (RFC 791 §3.2, RFC 8200 §4.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fragment {
+    /// All of it.
+    Whole,
+    /// Its beginning.
+    First {
+        /// The identification field, host order.
+        identification: u32,
+    },
+    /// What follows its beginning.
+    Later {
+        /// The identification field, host order.
+        identification: u32,
+        /// Where its data belongs in the datagram, in bytes.
+        offset: u16,
+        /// Whether further fragments follow it.
+        more: bool,
+    },
+}
+
+/// The ports of UDP or TCP, in host order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ports {
+    /// Source port.
+    pub source: u16,
+    /// Destination port.
+    pub destination: u16,
+}
+
+/// Why the walk stopped short of an IP packet; the number is the offset of what is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Something other than IP: whoever sent it, it is no telephone call.
+    NotIp,
+    /// The frame ends within a header.
+    Cut(usize),
+    /// A header contradicts itself.
+    Malformed(usize),
+    /// More VLAN tags or extension headers than are followed.
+    TooDeep(usize),
+}
+
+/// The protocol number of TCP.
+pub const TCP: u8 = 6;
+
+/// The protocol number of UDP.
+pub const UDP: u8 = 17;
+
+/// Where the EtherType lies in an Ethernet frame.
+const ETHERTYPE_OFFSET: usize = 12;
+
+/// Walks an Ethernet frame from its destination address (IEEE 802.3) to its transport ports.
+///
+/// # Errors
+///
+/// Why there is no IP packet to judge.
+#[inline(always)]
+pub fn walk_ethernet<B: Bytes + ?Sized>(frame: &B) -> Result<Packet, Stop> {
+    let mut offset = ETHERTYPE_OFFSET;
+    for _ in 0..3 {
+        let ethertype = frame.u16(offset).ok_or(Stop::Cut(offset))?;
+        match ethertype {
+            // IEEE 802.1Q and 802.1ad: a tag is two bytes of control ahead of the next type.
+            0x8100 | 0x88a8 => offset += 4,
+            0x0800 => return network::walk_ipv4(frame, offset + 2),
+            0x86dd => return network::walk_ipv6(frame, offset + 2),
+            _ => return Err(Stop::NotIp),
+        }
+    }
+    Err(Stop::TooDeep(offset))
+}
+
+#[cfg(test)]
+mod tests;
