@@ -1,0 +1,175 @@
+//! A telephone network in network namespaces, with real calls on it, for the demo and the tests.
+//!
+//! Two `sipp` programs, caller and callee, are joined by a hub whose third port is the mirror:
+//!
+//! ```text
+//!   caller 192.0.2.10 ---- hub ---- callee 192.0.2.20
+//!                           |
+//!                        mirror0
+//!                           |
+//!                          cap0   (namespace `tap`; silent, 2 RX queues)
+//! ```
+//!
+//! Nothing leaves these namespaces, and they go when the [`Lab`] is dropped.
+
+mod calls;
+mod media;
+mod network;
+mod plan;
+mod witness;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::{env, fs, process};
+
+use anyhow::{Context, Result, bail};
+
+pub use calls::{CallReport, Calls};
+pub use network::Mirrored;
+pub use plan::{CallPlan, Transport};
+pub use witness::Witness;
+
+use network::Network;
+
+/// The programs a lab runs, each with the Debian package that brings it.
+const PROGRAMS: [(&str, &str); 4] =
+    [("ip", "iproute2"), ("ethtool", "ethtool"), ("sipp", "sip-tester"), ("dumpcap", "tshark")];
+
+/// What this machine or user lacks for a lab, one sentence each; empty when [`Lab::lay`] can work.
+#[must_use]
+pub fn missing() -> Vec<String> {
+    let mut missing = Vec::new();
+    if !is_root() {
+        missing.push("network namespaces need root: run it again with sudo".to_owned());
+    }
+    for (program, package) in PROGRAMS {
+        if !is_installed(program) {
+            missing.push(format!(
+                "`{program}` is not installed: run scripts/setup, or install the package {package}"
+            ));
+        }
+    }
+    missing
+}
+
+/// A laid network; dropping it removes the namespaces and every file it wrote.
+#[derive(Debug)]
+pub struct Lab {
+    network: Network,
+    directory: PathBuf,
+}
+
+impl Lab {
+    /// Lays the namespaces, the hub and the mirror port.
+    ///
+    /// # Errors
+    ///
+    /// Names what is missing (see [`missing`]), or the `ip` command that failed and its words.
+    pub fn lay() -> Result<Self> {
+        static LAID: AtomicU32 = AtomicU32::new(0);
+        let missing = missing();
+        if !missing.is_empty() {
+            bail!("cannot lay a lab: {}", missing.join("; "));
+        }
+        let name = format!("{}-{}", process::id(), LAID.fetch_add(1, Ordering::Relaxed));
+        let directory = env::temp_dir().join(format!("calltap-lab-{name}"));
+        fs::create_dir_all(&directory)
+            .with_context(|| format!("cannot make the lab's directory {}", directory.display()))?;
+        // From here on a failure drops the lab, which cleans up what was laid so far.
+        let lab = Self { network: Network::named(&name), directory };
+        lab.network.lay()?;
+        Ok(lab)
+    }
+
+    /// The capture interface: it receives every frame of the network once and sends none.
+    #[must_use]
+    pub fn tap_interface(&self) -> &'static str {
+        network::CAPTURE
+    }
+
+    /// The namespace that [`tap_interface`](Self::tap_interface) is in.
+    #[must_use]
+    pub fn tap_namespace(&self) -> String {
+        self.network.namespace(network::TAP)
+    }
+
+    /// A command that will run `program` in the tap's namespace.
+    #[must_use]
+    pub fn command_in_tap(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        self.network.command(network::TAP, program)
+    }
+
+    /// Frames that caller and callee have sent into the hub so far, by their own count.
+    ///
+    /// # Errors
+    ///
+    /// When `ip` cannot read the counters.
+    pub fn sent_frames(&self) -> Result<u64> {
+        Ok(self.network.transmitted(network::CALLER, network::PHONE)?.sent
+            + self.network.transmitted(network::CALLEE, network::PHONE)?.sent)
+    }
+
+    /// What the mirror port has done so far; `sent` equals [`sent_frames`](Self::sent_frames)
+    /// unless the capture interface was too slow, which `dropped` counts.
+    ///
+    /// # Errors
+    ///
+    /// When `ip` cannot read the counters.
+    pub fn mirrored(&self) -> Result<Mirrored> {
+        self.network.transmitted(network::SWITCH, network::MIRROR)
+    }
+
+    /// Places the calls of `plan` and waits until they have ended.
+    ///
+    /// # Errors
+    ///
+    /// When a call fails or the plan takes longer than it may; the text ends with sipp's own words.
+    pub fn place_calls(&self, plan: &CallPlan) -> Result<CallReport> {
+        self.begin_calls(plan)?.finish()
+    }
+
+    /// Starts the calls of `plan` and returns while they ring.
+    ///
+    /// # Errors
+    ///
+    /// When sipp cannot be started.
+    pub fn begin_calls(&self, plan: &CallPlan) -> Result<Calls<'_>> {
+        Calls::begin(self, plan)
+    }
+
+    /// Starts recording at the mirror port, ahead of the capture interface, into `path` (pcapng):
+    /// what a test compares evidence with.
+    ///
+    /// # Errors
+    ///
+    /// When `dumpcap` cannot be started.
+    pub fn witness(&self, path: &Path) -> Result<Witness> {
+        Witness::start(self.network.command(network::SWITCH, "dumpcap"), path)
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.network.remove();
+        // A directory left behind harms nobody, and a drop has no one to tell.
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Whether the effective user is root, as the kernel tells it.
+fn is_root() -> bool {
+    fs::read_to_string("/proc/self/status").is_ok_and(|status| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix("Uid:"))
+            .and_then(|ids| ids.split_whitespace().nth(1))
+            == Some("0")
+    })
+}
+
+/// Whether `program` is on the search path, or in one of the directories that a plain user's lacks.
+fn is_installed(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|directory| directory.join(program).is_file())
+}
