@@ -17,6 +17,8 @@ extern crate std;
 
 pub mod call;
 pub mod event;
+#[cfg(test)]
+mod made;
 pub mod media;
 pub mod packet;
 pub mod reassembly;

@@ -2,6 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
+use calltap_ebpf::headers::{self, Stop};
 use thiserror::Error;
 
 /// How the frames of a capture begin: the link types of the pcap registry that are understood.
@@ -130,7 +131,7 @@ pub struct Fragment<'a> {
     pub payload: &'a [u8],
 }
 
-/// Why a frame is no IP packet that can be read.
+/// Why a frame is no IP packet that can be read; offsets count from the frame's first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Malformed {
@@ -140,7 +141,13 @@ pub enum Malformed {
     /// A header is cut off, or says lengths that cannot be.
     #[error("malformed header at offset {at}")]
     Header {
-        /// Offset of the header in the frame.
+        /// Offset of the header.
+        at: usize,
+    },
+    /// More VLAN tags or extension headers than are followed.
+    #[error("too many nested headers at offset {at}")]
+    TooDeep {
+        /// Offset of the first one not followed.
         at: usize,
     },
 }
@@ -149,8 +156,131 @@ pub enum Malformed {
 ///
 /// # Errors
 ///
-/// [`Malformed`] where no IP packet can be found; the frame is then none that a warrant could
-/// name.
-pub fn parse(_link: LinkType, _frame: &[u8]) -> Result<Packet<'_>, Malformed> {
-    Err(Malformed::NotIp)
+/// [`Malformed`] where no IP packet can be read; the frame is then none that a warrant could name.
+pub fn parse(link: LinkType, frame: &[u8]) -> Result<Packet<'_>, Malformed> {
+    let (network, skipped) = network_layer(link, frame)?;
+    let walked = match network {
+        Network::Tagged => headers::walk_ethernet(skipped),
+        Network::Bare => headers::walk_network(skipped, 0),
+    };
+    let before = frame.len() - skipped.len();
+    let walk = walked.map_err(|stop| malformed(stop, before))?;
+    body(skipped, &walk)
+        .map(|body| Packet {
+            source: walk.source.into(),
+            destination: walk.destination.into(),
+            body,
+        })
+        .ok_or(Malformed::Header { at: before + walk.transport_offset })
 }
+
+/// What the bytes behind a link header begin with.
+enum Network {
+    /// Addresses of twelve bytes and an EtherType, so that VLAN tags may follow.
+    Tagged,
+    /// An IP header.
+    Bare,
+}
+
+fn network_layer(link: LinkType, frame: &[u8]) -> Result<(Network, &[u8]), Malformed> {
+    let (network, at) = match link {
+        LinkType::Ethernet => (Network::Tagged, 0),
+        // The protocol stands at offset 14 and the packet behind it: an EtherType, two bytes late.
+        LinkType::LinuxSll => (Network::Tagged, 2),
+        LinkType::LinuxSll2 => match frame.first_chunk() {
+            Some([0x08, 0x00] | [0x86, 0xdd]) => (Network::Bare, 20),
+            _ => return Err(Malformed::NotIp),
+        },
+        // The family has one number for IPv4 and many for IPv6; the IP version says it better.
+        LinkType::Null | LinkType::Loop => (Network::Bare, 4),
+        LinkType::Raw | LinkType::Ipv4 | LinkType::Ipv6 => (Network::Bare, 0),
+    };
+    frame.get(at..).map(|rest| (network, rest)).ok_or(Malformed::Header { at: 0 })
+}
+
+fn malformed(stop: Stop, before: usize) -> Malformed {
+    match stop {
+        Stop::NotIp => Malformed::NotIp,
+        Stop::Cut(at) | Stop::Malformed(at) => Malformed::Header { at: before + at },
+        Stop::TooDeep(at) => Malformed::TooDeep { at: before + at },
+    }
+}
+
+/// `None` where the transport header is cut or says lengths that cannot be.
+fn body<'a>(frame: &'a [u8], walk: &headers::Packet) -> Option<Body<'a>> {
+    let payload = frame.get(walk.transport_offset..walk.end)?;
+    match walk.fragment {
+        headers::Fragment::Whole => {}
+        headers::Fragment::First { identification: id } => {
+            let (protocol, payload) = fragmentable(frame, walk)?;
+            return Some(Body::Fragment(Fragment { id, protocol, offset: 0, more: true, payload }));
+        }
+        headers::Fragment::Later { identification: id, offset, more } => {
+            let protocol = walk.protocol;
+            return Some(Body::Fragment(Fragment { id, protocol, offset, more, payload }));
+        }
+    }
+    let Some(ports) = walk.ports else {
+        return Some(Body::Other { protocol: walk.protocol, payload });
+    };
+    let source = SocketAddr::new(walk.source.into(), ports.source);
+    let destination = SocketAddr::new(walk.destination.into(), ports.destination);
+    match walk.protocol {
+        headers::UDP => {
+            udp(payload).map(|payload| Body::Udp(Datagram { source, destination, payload }))
+        }
+        _ => tcp(source, destination, payload).map(Body::Tcp),
+    }
+}
+
+/// Protocol and bytes of a first fragment's part of the datagram.
+///
+/// In IPv6 that part begins behind the fragment header, and may hold further extension headers
+/// that the walk has passed (RFC 8200 §4.5).
+fn fragmentable<'a>(frame: &'a [u8], walk: &headers::Packet) -> Option<(u8, &'a [u8])> {
+    if walk.source.is_ipv4() {
+        return Some((walk.protocol, frame.get(walk.transport_offset..walk.end)?));
+    }
+    let mut next = *frame.get(walk.network_offset + 6)?;
+    let mut at = walk.network_offset + 40;
+    loop {
+        let (&[following, units], _) = frame.get(at..walk.end)?.split_first_chunk()?;
+        if next == FRAGMENT_HEADER {
+            return Some((following, frame.get(at + 8..walk.end)?));
+        }
+        next = following;
+        at += (usize::from(units) + 1) * 8;
+    }
+}
+
+/// IPv6 Next Header of a fragment header.
+const FRAGMENT_HEADER: u8 = 44;
+
+fn udp(bytes: &[u8]) -> Option<&[u8]> {
+    let (header, rest) = bytes.split_first_chunk::<8>()?;
+    let &[.., high, low, _, _] = header;
+    match usize::from(u16::from_be_bytes([high, low])) {
+        // RFC 2675 §4, and frames that segmentation offload has yet to cut.
+        0 => Some(rest),
+        length => Some(rest.get(..length.checked_sub(8)?).unwrap_or(rest)),
+    }
+}
+
+fn tcp(source: SocketAddr, destination: SocketAddr, bytes: &[u8]) -> Option<Segment<'_>> {
+    let &[_, _, _, _, s0, s1, s2, s3, _, _, _, _, words, flags, ..] = bytes.first_chunk::<20>()?;
+    let header = usize::from(words >> 4) * 4;
+    if header < 20 {
+        return None;
+    }
+    Some(Segment {
+        source,
+        destination,
+        sequence: u32::from_be_bytes([s0, s1, s2, s3]),
+        syn: flags & 0x02 != 0,
+        last: flags & 0x05 != 0,
+        payload: bytes.get(header..)?,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,9 @@
-//! SDP.
+//! Session descriptions (RFC 8866) as a scan for where media goes.
+//!
+//! `o=` is not read: it identifies a session, and on some systems many sessions at once.
+
+mod media;
+mod scan;
+
+pub use media::{Direction, Media};
+pub use scan::{Session, scan};

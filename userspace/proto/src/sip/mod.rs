@@ -1,6 +1,43 @@
-//! SIP.
-/// Whether.
-#[must_use]
-pub fn looks_like_start_line(_bytes: &[u8]) -> bool {
-    false
+//! SIP messages (RFC 3261) as a borrowed scan: what a listener needs of them, and nothing refused.
+//!
+//! A listener is no SIP endpoint: a message that an endpoint would answer with 400 may still be
+//! a target's, so the scan goes on past what it cannot read and says where the first flaw is.
+
+mod address;
+mod body;
+mod field;
+mod framing;
+mod message;
+mod start_line;
+mod unparsed;
+mod uri;
+
+pub use address::{tag, uris};
+pub use body::session_description;
+pub use field::{Field, Fields, Header};
+pub(crate) use framing::{Framed, frame};
+pub use message::{CSeq, Message};
+pub(crate) use start_line::{Beginning, beginning};
+pub use start_line::{StartLine, looks_like_start_line};
+pub(crate) use unparsed::{Clue, clues};
+pub use uri::{Scheme, Uri};
+
+/// The bytes behind the empty lines that may precede a start line (RFC 3261 §7.5), and that keep
+/// connections alive (RFC 5626 §3.5.1).
+pub(crate) fn past_empty_lines(bytes: &[u8]) -> &[u8] {
+    let first = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'));
+    first.and_then(|first| bytes.get(first..)).unwrap_or_default()
+}
+
+/// Up to the first line feed, without it and a carriage return ahead of it; and what follows.
+pub(crate) fn split_line(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match memchr::memchr(b'\n', bytes).and_then(|end| bytes.split_at_checked(end)) {
+        Some((line, rest)) => (line.strip_suffix(b"\r").unwrap_or(line), rest.get(1..)),
+        None => (bytes, None),
+    }
+}
+
+/// Parts of a token: RFC 3261 §25.1.
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte)
 }

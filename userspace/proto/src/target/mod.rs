@@ -1,5 +1,6 @@
 //! Whom a warrant names, and how that is recognised in signalling.
 
+mod index;
 mod number;
 mod parse;
 
@@ -9,6 +10,7 @@ use core::net::IpAddr;
 
 use thiserror::Error;
 
+pub(crate) use index::{Entry, Index};
 pub use parse::parse;
 
 /// A target of a warrant, as [`parse`] reads it and `Display` writes it.

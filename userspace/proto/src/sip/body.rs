@@ -1,0 +1,143 @@
+//! The session description in a message body, alone or as a part of several (RFC 2046 §5.1).
+
+use super::address::parameter;
+use super::split_line;
+use super::{Fields, Header};
+
+/// Multipart bodies nested deeper are not searched: `multipart/alternative` in `multipart/mixed`
+/// is what occurs.
+const MAX_DEPTH: usize = 3;
+
+/// The `application/sdp` body of a message, or the first such part of a multipart body.
+///
+/// A body without a Content-Type that begins as a description does is taken for one.
+#[must_use]
+pub fn session_description<'a>(content_type: Option<&[u8]>, body: &'a [u8]) -> Option<&'a [u8]> {
+    find(content_type, body, MAX_DEPTH)
+}
+
+fn find<'a>(content_type: Option<&[u8]>, body: &'a [u8], depth: usize) -> Option<&'a [u8]> {
+    let body = super::past_empty_lines(body);
+    let Some(content_type) = content_type else {
+        return body.starts_with(b"v=0").then_some(body);
+    };
+    let end = content_type.iter().position(|&byte| byte == b';').unwrap_or(content_type.len());
+    let (media_type, parameters) = content_type.split_at_checked(end)?;
+    let media_type = media_type.trim_ascii();
+    if media_type.eq_ignore_ascii_case(b"application/sdp") {
+        return (!body.is_empty()).then_some(body);
+    }
+    let is_multipart =
+        media_type.get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/"));
+    if !is_multipart || depth == 0 {
+        return None;
+    }
+    let boundary = parameter(parameters, b"boundary")?;
+    Parts { rest: body, boundary }.find_map(|part| {
+        let (content_type, body) = split_part(part);
+        // RFC 2046 §5.2: a part without a type is text; descriptions without one do occur.
+        find(content_type, body, depth - 1)
+    })
+}
+
+/// The Content-Type and the body of a part.
+fn split_part(part: &[u8]) -> (Option<&[u8]>, &[u8]) {
+    let mut rest = part;
+    loop {
+        let (line, after) = split_line(rest);
+        let after = after.unwrap_or_default();
+        if line.is_empty() || after.is_empty() {
+            let header = part.get(..part.len() - rest.len()).unwrap_or_default();
+            let content_type = Fields::new(header, 0)
+                .flatten()
+                .find(|field| Header::named(field.name) == Some(Header::ContentType))
+                .map(|field| field.value);
+            return (content_type, if line.is_empty() { after } else { part });
+        }
+        rest = after;
+    }
+}
+
+/// The bytes between the delimiter lines of a multipart body.
+struct Parts<'a, 'b> {
+    rest: &'a [u8],
+    boundary: &'b [u8],
+}
+
+impl<'a> Iterator for Parts<'a, '_> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (_, part) = self.until_delimiter(self.rest)?;
+        let part = part?;
+        // The last part of a cut body has no delimiter behind it.
+        let (inside, _) = self.until_delimiter(part).unwrap_or((part, None));
+        self.rest = part.get(inside.len()..).unwrap_or_default();
+        Some(inside)
+    }
+}
+
+impl Parts<'_, '_> {
+    /// The bytes ahead of the next delimiter line, and those behind it unless it is the closing
+    /// one.
+    fn until_delimiter<'a>(&self, text: &'a [u8]) -> Option<(&'a [u8], Option<&'a [u8]>)> {
+        let mut rest = text;
+        loop {
+            let (line, after) = split_line(rest);
+            let tail = line.strip_prefix(b"--").and_then(|l| l.strip_prefix(self.boundary));
+            if let Some(tail) = tail {
+                let ahead = text.get(..text.len() - rest.len())?;
+                return Some((ahead, after.filter(|_| !tail.starts_with(b"--"))));
+            }
+            rest = after?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SDP: &str = "v=0\r\no=- 0 0 IN IP4 192.0.2.1\r\n";
+
+    fn found<'a>(content_type: &str, body: &'a str) -> Option<&'a str> {
+        let content_type = (!content_type.is_empty()).then_some(content_type.as_bytes());
+        session_description(content_type, body.as_bytes()).map(|f| str::from_utf8(f).unwrap())
+    }
+
+    #[test]
+    fn a_description_is_found_alone_and_among_other_parts() {
+        let isup = "--x\r\nContent-Type: application/isup\r\n\r\n\u{1}\u{2}\r\n";
+        let sdp = std::format!("--x\r\nc: application/SDP ;a=b\r\n\r\n{SDP}\r\n");
+        let mixed = [isup, &sdp, "--x--\r\n"].concat();
+        let swapped = [&sdp, isup, "--x--\r\n"].concat();
+        let nested = std::format!(
+            "preamble\r\n--o\r\nContent-Type: multipart/alternative;boundary=x\r\n\r\n{mixed}\r\n--o--"
+        );
+        let cut = std::format!("--x\r\nContent-Type: application/sdp\r\n\r\n{SDP}");
+        let cases: [(&str, &str, bool); 10] = [
+            ("application/sdp", SDP, true),
+            ("Application/SDP; charset=utf-8", SDP, true),
+            ("", SDP, true),
+            ("", "hello", false),
+            ("text/plain", SDP, false),
+            ("multipart/mixed;boundary=x", &mixed, true),
+            ("multipart/mixed; boundary=\"x\"", &swapped, true),
+            ("multipart/mixed;boundary=\"o\"", &nested, true),
+            ("multipart/mixed;boundary=x", &cut, true),
+            ("multipart/mixed", &mixed, false),
+        ];
+        for (content_type, body, expected) in cases {
+            let found = found(content_type, body).map(str::trim_end);
+            assert_eq!(found, expected.then_some(SDP.trim_end()), "{content_type}: {body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_makes_it_panic_or_go_on_for_ever(body in "(--x\r?\n|[a-z]: ?application/sdp\n|\r\n|.){0,30}") {
+            let _ = session_description(Some(b"multipart/mixed;boundary=x"), body.as_bytes());
+        }
+    }
+}
