@@ -1,0 +1,62 @@
+//! `audit.jsonl`: what the node did, and which warrants it executed. LIIDs, never identities.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ledger::Head;
+
+/// One line of the audit.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct AuditLine {
+    /// What happened.
+    pub(crate) event: String,
+    /// A case opened: its directory must exist from here on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) case: Option<CaseOpened>,
+    /// How far each LIID's ledgers went when the session stopped, by ledger name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub(crate) heads: BTreeMap<String, Head>,
+    /// Anything else.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub(crate) details: BTreeMap<String, String>,
+}
+
+/// The warrant under which a case was opened, and the copy of it in the case's directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CaseOpened {
+    pub(crate) liid: String,
+    /// The copy's file; its signature's has `.minisig` after it.
+    pub(crate) warrant: String,
+    pub(crate) warrant_sha256: String,
+    pub(crate) signature_sha256: String,
+    /// Id of the authority's key.
+    pub(crate) authority_key: String,
+}
+
+/// The copies of warrants that the audit names, by LIID, oldest first.
+pub(crate) type Cases = BTreeMap<String, Vec<CaseOpened>>;
+
+impl AuditLine {
+    /// A line about something that is neither a case nor an end.
+    pub(crate) fn event(event: &str, details: &[(&str, &str)]) -> Self {
+        let details = details.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        Self { event: event.to_owned(), details: details.collect(), ..Self::default() }
+    }
+
+    /// Reads a line back; `None` if it has another shape.
+    pub(crate) fn read(value: &Value) -> Option<Self> {
+        Self::deserialize(value).ok()
+    }
+}
+
+/// Notes a case that `value`, a line of the audit, opens.
+pub(crate) fn collect_case(cases: &mut Cases, value: &Value) {
+    if let Some(case) = AuditLine::read(value).and_then(|line| line.case) {
+        let copies = cases.entry(case.liid.clone()).or_default();
+        if !copies.contains(&case) {
+            copies.push(case);
+        }
+    }
+}

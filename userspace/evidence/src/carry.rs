@@ -1,0 +1,106 @@
+//! The frames of live calls that each new volume repeats at its head, so that it decodes alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::lines::CallLine;
+use crate::pcapng::{self, Packet};
+
+/// The frames kept for one call are bounded in number and bytes: whoever renegotiates media without
+/// end pushes out the oldest descriptions, which no longer hold.
+const MAX_FRAMES: usize = 64;
+const MAX_BYTES: usize = 256 << 10;
+
+/// What a live call has left so far.
+#[derive(Debug, Default)]
+pub(crate) struct LiveCall {
+    pub(crate) iri: u64,
+    pub(crate) content: u64,
+    volumes: BTreeSet<String>,
+    frames: Vec<Frame>,
+}
+
+#[derive(Debug)]
+struct Frame {
+    key: u64,
+    interface: u32,
+    at_ns: u64,
+    original_len: u32,
+    bytes: Box<[u8]>,
+    volume: String,
+}
+
+impl LiveCall {
+    /// Notes that `volume` holds a packet of the call.
+    pub(crate) fn seen_in(&mut self, volume: &str) {
+        if !self.volumes.contains(volume) {
+            self.volumes.insert(volume.to_owned());
+        }
+    }
+
+    /// Keeps a frame, recorded in `volume`, to be repeated; a key that is known is not kept again.
+    pub(crate) fn carry(&mut self, key: u64, packet: &Packet<'_>, volume: &str) {
+        if self.frames.iter().any(|frame| frame.key == key) || packet.frame.len() > MAX_BYTES {
+            return;
+        }
+        let Packet { interface, at_ns, original_len, .. } = *packet;
+        let (bytes, volume) = (packet.frame.into(), volume.to_owned());
+        self.frames.push(Frame { key, interface, at_ns, original_len, bytes, volume });
+        while self.frames.len() > MAX_FRAMES
+            || self.frames.iter().map(|frame| frame.bytes.len()).sum::<usize>() > MAX_BYTES
+        {
+            self.frames.remove(0);
+        }
+    }
+
+    /// Puts what was kept of the call into its line.
+    pub(crate) fn fill(self, line: &mut CallLine) {
+        line.iri_packets = self.iri;
+        line.cc_packets = self.content;
+        line.volumes = self.volumes.into_iter().collect();
+    }
+}
+
+/// The blocks that a new volume repeats, in order of time, and how many they are.
+pub(crate) fn repeated(liid: &str, calls: &BTreeMap<u32, LiveCall>) -> (Vec<u8>, u64) {
+    let mut frames: Vec<(u32, &Frame)> = calls
+        .iter()
+        .flat_map(|(&cin, call)| call.frames.iter().map(move |frame| (cin, frame)))
+        .collect();
+    frames.sort_by_key(|(_, frame)| frame.at_ns);
+    let mut blocks = Vec::new();
+    let mut count = 0_u64;
+    for (cin, frame) in frames {
+        let comment = format!(
+            "calltap LIID={liid} CIN={cin} IRI, repeated from {} so that this volume decodes alone",
+            frame.volume
+        );
+        let Frame { interface, at_ns, original_len, ref bytes, .. } = *frame;
+        let packet =
+            Packet { interface, at_ns, original_len, frame: bytes, comment: Some(&comment) };
+        pcapng::encode_packet(&mut blocks, &packet);
+        count = count.saturating_add(1);
+    }
+    (blocks, count)
+}
+
+/// What a packet's comment says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Signalling of this call, recorded here first.
+    Iri(u32),
+    /// Signalling repeated from an earlier volume.
+    Repeated,
+    /// No comment of ours: media.
+    Content,
+}
+
+/// Reads back [`crate::record::comment`] and the comment of a repeated packet.
+pub(crate) fn origin(comment: Option<&str>) -> Origin {
+    let call = comment.and_then(|text| text.strip_prefix("calltap LIID=")?.split_once(" CIN="));
+    let call = call.and_then(|(_, rest)| rest.split_once(" IRI"));
+    match call {
+        Some((_, rest)) if rest.starts_with(", repeated from ") => Origin::Repeated,
+        Some((cin, _)) => cin.parse().map_or(Origin::Content, Origin::Iri),
+        None => Origin::Content,
+    }
+}

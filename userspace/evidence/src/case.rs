@@ -1,0 +1,240 @@
+//! One LIID's directory: its warrant, its ledgers, its open volume and its live calls.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+
+use crate::carry::{self, LiveCall};
+use crate::checkpoint::{self, Checkpoint, OpenVolume};
+use crate::chunk::Encoded;
+use crate::keys::KeyPair;
+use crate::ledger::Ledger;
+use crate::lines::{CallLine, VolumeLine};
+use crate::record::Kind;
+use crate::session::{Rotation, Session};
+use crate::volume::{Counts, Volume};
+use crate::{clock, pcapng, salvage};
+
+/// What all cases of a store share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) node: KeyPair,
+    pub(crate) session: Session,
+    pub(crate) rotation: Rotation,
+}
+
+/// The warrant as far as evidence quotes it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Order {
+    pub(crate) sha256: String,
+    pub(crate) authority: String,
+    pub(crate) reference: String,
+}
+
+/// A warrant being executed.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) liid: String,
+    pub(crate) dir: PathBuf,
+    pub(crate) order: Order,
+    pub(crate) manifest: Ledger,
+    pub(crate) calls: Ledger,
+    /// The last sealed volume.
+    pub(crate) previous: Option<String>,
+    pub(crate) last_cin: u32,
+    pub(crate) volume: Option<Volume>,
+    pub(crate) live: BTreeMap<u32, LiveCall>,
+    /// Lines of calls that ended since the last flush.
+    pub(crate) ended: Vec<CallLine>,
+    pub(crate) losses: BTreeMap<String, u64>,
+    /// Set by the first write that failed: nothing is taken any more.
+    pub(crate) stopped: bool,
+}
+
+impl Case {
+    /// Writes a record, into a new volume if the open one is due.
+    pub(crate) fn append(&mut self, shared: &Shared, record: &Encoded<'_>) -> io::Result<()> {
+        let Some(packet) = record.packet() else { return Ok(()) };
+        if let Some(reason) = self.due(shared, record.at_ns()) {
+            self.seal(shared, reason)?;
+        }
+        if self.volume.is_none() {
+            self.open_volume(shared, record.at_ns())?;
+        }
+        let Some(volume) = self.volume.as_mut() else { return Ok(()) };
+        volume.push(record.block())?;
+        volume.count(record.kind(), record.at_ns(), packet.interface);
+        self.last_cin = self.last_cin.max(record.cin());
+        let call = self.live.entry(record.cin()).or_default();
+        let count = match record.kind() {
+            Kind::Iri => &mut call.iri,
+            Kind::Content => &mut call.content,
+        };
+        *count = count.saturating_add(1);
+        call.seen_in(volume.name());
+        if let Some(key) = record.carry() {
+            call.carry(key, &packet, volume.name());
+        }
+        Ok(())
+    }
+
+    /// Drops what is kept of a call and puts its line before the next flush.
+    pub(crate) fn call_closed(&mut self, mut line: CallLine) {
+        line.liid.clone_from(&self.liid);
+        self.last_cin = self.last_cin.max(line.cin);
+        self.live.remove(&line.cin).unwrap_or_default().fill(&mut line);
+        self.ended.push(line);
+    }
+
+    /// Why the open volume must be sealed before a packet of `at_ns` is written, if it must.
+    pub(crate) fn due(&self, shared: &Shared, at_ns: u64) -> Option<&'static str> {
+        let volume = self.volume.as_ref()?;
+        let (first_ns, _) = volume.span?;
+        let Rotation { duration, filesize_kb } = shared.rotation;
+        let age = u128::from(at_ns.saturating_sub(first_ns));
+        if duration.is_some_and(|most| age >= most.as_nanos()) {
+            return Some("duration");
+        }
+        let full = filesize_kb.is_some_and(|most| volume.bytes() >= most.saturating_mul(1000));
+        full.then_some("filesize")
+    }
+
+    /// Writes out what waits: packets, the lines of ended calls, the checkpoint that vouches for them.
+    pub(crate) fn flush(&mut self, shared: &Shared) -> io::Result<()> {
+        let grown = match self.volume.as_mut() {
+            Some(volume) => volume.write_out()?,
+            None => false,
+        };
+        let ended = !self.ended.is_empty();
+        if ended {
+            self.calls.append(&shared.node, &self.ended)?;
+            self.ended.clear();
+        }
+        if grown || ended { self.write_checkpoint(shared, ended) } else { Ok(()) }
+    }
+
+    /// Seals the open volume, if there is one, and puts its line into the manifest.
+    pub(crate) fn seal(&mut self, shared: &Shared, reason: &str) -> io::Result<()> {
+        let Some(mut volume) = self.volume.take() else { return Ok(()) };
+        let interfaces = &shared.session.interfaces;
+        let (first_ns, last_ns) = volume.span.unwrap_or_default();
+        let sealed = pcapng::foot(interfaces, first_ns, last_ns, &volume.by_interface)
+            .and_then(|foot| volume.push(&foot))
+            .and_then(|()| volume.seal());
+        let sealed = match sealed {
+            Ok(sealed) => sealed,
+            Err(error) => {
+                self.volume = Some(volume);
+                return Err(error);
+            }
+        };
+        let mut line = self.volume_line(shared, volume.counts, volume.span, reason);
+        line.file = sealed.file;
+        line.sha256 = sealed.sha256;
+        line.bytes = sealed.bytes;
+        self.put_volume(shared, line)
+    }
+
+    /// Seals what a failed write left: the file is read back and cut after its last whole block, and
+    /// what it lacks of the packets taken is a loss.
+    pub(crate) fn seal_failed(&mut self, shared: &Shared) -> io::Result<()> {
+        let Some(volume) = self.volume.take() else { return Ok(()) };
+        let Some(found) = salvage::cut(&self.dir, volume.name())? else { return Ok(()) };
+        let taken = volume.counts.packets();
+        self.lose("disk", taken.saturating_sub(found.counts.packets()));
+        let mut line = self.volume_line(shared, found.counts, found.span, "failed");
+        line.file = volume.name().to_owned();
+        line.sha256 = found.sha256;
+        line.bytes = found.bytes;
+        line.interrupted = true;
+        self.put_volume(shared, line)
+    }
+
+    /// Counts frames of this warrant that were lost.
+    pub(crate) fn lose(&mut self, place: &str, count: u64) {
+        if count == 0 {
+            return;
+        }
+        match self.losses.get_mut(place) {
+            Some(sum) => *sum = sum.saturating_add(count),
+            None => drop(self.losses.insert(place.to_owned(), count)),
+        }
+    }
+
+    /// A manifest line, all but the file, its hash and its length.
+    pub(crate) fn volume_line(
+        &self,
+        shared: &Shared,
+        counts: Counts,
+        span: Option<(u64, u64)>,
+        reason: &str,
+    ) -> VolumeLine {
+        let interfaces = shared.session.interfaces.iter();
+        VolumeLine {
+            liid: self.liid.clone(),
+            packets: counts.packets(),
+            iri: counts.iri,
+            content: counts.content,
+            carried: counts.carried,
+            first_packet: span.map(|(first_ns, _)| clock::rfc3339(first_ns)),
+            last_packet: span.map(|(_, last_ns)| clock::rfc3339(last_ns)),
+            last_cin: self.last_cin,
+            losses: self.losses.clone(),
+            modes: interfaces.map(|facts| format!("{}: {}", facts.name, facts.mode)).collect(),
+            warrant_sha256: self.order.sha256.clone(),
+            node: shared.node.public().id(),
+            tool: shared.session.tool.clone(),
+            reason: reason.to_owned(),
+            ..VolumeLine::default()
+        }
+    }
+
+    /// Puts a sealed volume's line into the manifest.
+    pub(crate) fn put_volume(&mut self, shared: &Shared, line: VolumeLine) -> io::Result<()> {
+        self.previous = Some(line.file.clone());
+        self.manifest.append(&shared.node, &[line])?;
+        self.losses.clear();
+        self.write_checkpoint(shared, true)
+    }
+
+    pub(crate) fn write_checkpoint(&self, shared: &Shared, durable: bool) -> io::Result<()> {
+        self.checkpoint().write(&self.dir, &shared.node, durable)
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            checkpoint: self.liid.clone(),
+            heads: BTreeMap::from([
+                ("manifest".to_owned(), self.manifest.head().clone()),
+                ("calls".to_owned(), self.calls.head().clone()),
+            ]),
+            open: self.volume.as_ref().map(Volume::vouched),
+            boot: checkpoint::boot_id(),
+        }
+    }
+
+    /// Begins the next volume: its head, then what live calls need to be decoded.
+    fn open_volume(&mut self, shared: &Shared, at_ns: u64) -> io::Result<()> {
+        let number = self.manifest.head().lines.saturating_add(1);
+        let name = format!("{}_{number:05}_{}.pcapng", self.liid, clock::compact(at_ns));
+        let comment = format!(
+            "LIID={}; authority={}; reference={}; volume={number}; previous={}; clock={}",
+            self.liid,
+            self.order.authority,
+            self.order.reference,
+            self.previous.as_deref().unwrap_or("none"),
+            shared.session.clock,
+        );
+        let Session { interfaces, tool, .. } = &shared.session;
+        let head = pcapng::head(tool, &comment, interfaces)?;
+        let (repeated, count) = carry::repeated(&self.liid, &self.live);
+        // Named before it exists, so that no planted file passes for it.
+        let open = Some(OpenVolume::named(&name));
+        Checkpoint { open, ..self.checkpoint() }.write(&self.dir, &shared.node, false)?;
+        let mut volume = Volume::create(&self.dir, name, interfaces.len())?;
+        volume.counts.carried = count;
+        let volume = self.volume.insert(volume);
+        volume.push(&head)?;
+        volume.push(&repeated)
+    }
+}

@@ -1,0 +1,260 @@
+//! Key pairs and signatures in the format of the `minisign` program, which can check all of ours.
+//!
+//! Keys are stored as by `minisign -G -W`: without a password, protected by file mode 0600.
+//! The `minisign` crate does the arithmetic; the texts are parsed here, because the crate panics on
+//! a short global signature and refuses the program's own keys without a password.
+
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Cursor, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use minisign::{SecretKey, SignatureBox};
+
+use crate::base64;
+
+/// The unsigned first line of every signature that we make.
+pub(crate) const UNTRUSTED_COMMENT: &str = "signature from calltap";
+
+/// Signature algorithm, key derivation and checksum at the head of a key behind a password, in
+/// base64: `Ed`, `Sc`, `B2`.
+const ENCRYPTED: &str = "RWRTY0Iy";
+
+/// Why a key cannot be read, made or used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The key's file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is no key in minisign's format.
+    #[error("{}: not a minisign key: {what}", path.display())]
+    Malformed {
+        /// The key's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The secret key is behind a password, which a service cannot enter.
+    #[error(
+        "{0}: the key is protected by a password; take it off with `minisign -C -W -s {0}`",
+        path.display()
+    )]
+    Encrypted {
+        /// The key's file.
+        path: PathBuf,
+    },
+    /// The key cannot be made or does not sign.
+    #[error("cannot sign: {0}")]
+    Sign(#[from] minisign::PError),
+}
+
+/// A secret key with its public half: an authority's, which signs warrants, or a node's, which
+/// signs evidence.
+#[derive(Clone)]
+pub struct KeyPair {
+    secret: SecretKey,
+    public: PublicKey,
+}
+
+/// Shows the key's id alone: the secret never reaches a log.
+impl fmt::Debug for KeyPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyPair({})", self.public.id())
+    }
+}
+
+impl KeyPair {
+    /// Makes a new key pair from the system's random numbers.
+    ///
+    /// # Errors
+    /// [`KeyError::Sign`] if the system gives no random numbers.
+    pub fn generate() -> Result<Self, KeyError> {
+        let pair = minisign::KeyPair::generate_unencrypted_keypair()?;
+        Ok(Self { public: PublicKey(pair.pk), secret: pair.sk })
+    }
+
+    /// Reads a secret key (`NAME.key`) without a password, ours or `minisign -G -W`'s.
+    ///
+    /// # Errors
+    /// [`KeyError`] naming the file; [`KeyError::Encrypted`] says how to take the password off.
+    pub fn load(path: &Path) -> Result<Self, KeyError> {
+        let text = read_text(path)?;
+        let malformed = |what| KeyError::Malformed { path: path.to_owned(), what };
+        let line = text.lines().nth(1).ok_or_else(|| malformed("it has no second line"))?.trim();
+        if line.starts_with(ENCRYPTED) {
+            return Err(KeyError::Encrypted { path: path.to_owned() });
+        }
+        let bytes =
+            base64::decode(line).ok_or_else(|| malformed("its second line is no base64"))?;
+        if bytes.len() != 158 || !bytes.starts_with(b"Ed\0\0") {
+            return Err(malformed("it is no secret key without a password"));
+        }
+        let secret = SecretKey::from_bytes(&bytes)?;
+        let public = minisign::PublicKey::from_secret_key(&secret)?;
+        // minisign -W writes no checksum, so a trial signature tells whether the halves agree.
+        minisign::sign(Some(&public), &secret, io::empty(), Some(""), None)
+            .map_err(|_| malformed("its secret and public halves do not belong together"))?;
+        Ok(Self { secret, public: PublicKey(public) })
+    }
+
+    /// Reads `path`, or makes a key and writes it there with its `.pub` beside it.
+    ///
+    /// # Errors
+    /// [`KeyError`] naming the file.
+    pub fn load_or_generate(path: &Path) -> Result<Self, KeyError> {
+        match Self::load(path) {
+            Err(KeyError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                let pair = Self::generate()?;
+                pair.write(path)?;
+                Ok(pair)
+            }
+            other => other,
+        }
+    }
+
+    /// Writes `DIR/NAME.key` (mode 0600) and `DIR/NAME.pub`, and gives both paths.
+    ///
+    /// # Errors
+    /// [`KeyError::File`]; a file that exists is never overwritten.
+    pub fn store(&self, dir: &Path, name: &str) -> Result<(PathBuf, PathBuf), KeyError> {
+        let path = dir.join(format!("{name}.key"));
+        fs::create_dir_all(dir).map_err(|source| KeyError::File { path: dir.into(), source })?;
+        let public = self.write(&path)?;
+        Ok((path, public))
+    }
+
+    /// The public half.
+    pub fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// Signs `data` (prehashed, as `minisign -S`); gives the text of a `.minisig` file.
+    /// `trusted_comment` is one line, which the signature covers.
+    ///
+    /// # Errors
+    /// [`KeyError::Sign`] if `data` cannot be read or the system gives no random numbers.
+    pub fn sign(&self, data: impl Read, trusted_comment: &str) -> Result<String, KeyError> {
+        let comment = (Some(trusted_comment), Some(UNTRUSTED_COMMENT));
+        Ok(minisign::sign(None, &self.secret, data, comment.0, comment.1)?.into_string())
+    }
+
+    fn write(&self, path: &Path) -> Result<PathBuf, KeyError> {
+        let secret = self.secret.to_box(Some("minisign secret key"))?.into_string();
+        let public = path.with_extension("pub");
+        for (path, text, mode) in [(path, secret, 0o600), (&public, self.public.to_text(), 0o644)] {
+            OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(mode)
+                .open(path)
+                .and_then(|mut file| file.write_all(text.as_bytes()))
+                .map_err(|source| KeyError::File { path: path.to_owned(), source })?;
+        }
+        Ok(public)
+    }
+}
+
+/// A public key, with which anyone can check what its owner signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKey(minisign::PublicKey);
+
+impl PublicKey {
+    /// Reads a `.pub` file.
+    ///
+    /// # Errors
+    /// [`KeyError`] naming the file.
+    pub fn load(path: &Path) -> Result<Self, KeyError> {
+        Self::parse(&read_text(path)?).ok_or_else(|| KeyError::Malformed {
+            path: path.to_owned(),
+            what: "its second line is no public key",
+        })
+    }
+
+    /// Reads the text of a `.pub` file: an untrusted comment, then 42 bytes in base64.
+    pub fn parse(text: &str) -> Option<Self> {
+        let line = text.lines().nth(1)?.trim();
+        let bytes = base64::decode(line)?;
+        if bytes.len() != 42 || !bytes.starts_with(b"Ed") {
+            return None;
+        }
+        minisign::PublicKey::from_bytes(&bytes).ok().map(Self)
+    }
+
+    /// The text of a `.pub` file, in the one spelling that `node.pub` must have.
+    pub fn to_text(&self) -> String {
+        let line = self.0.to_base64();
+        format!("untrusted comment: minisign public key {}\n{line}\n", self.id())
+    }
+
+    /// The key's id in minisign's spelling: 16 hexadecimal digits.
+    pub fn id(&self) -> String {
+        key_id(self.0.keynum())
+    }
+
+    /// Whether `signature` is this key's over `data`, its trusted comment included.
+    pub fn verifies(&self, signature: &Signature, data: impl Read + Seek) -> bool {
+        minisign::verify(&self.0, &signature.0, data, true, false, true).is_ok()
+    }
+}
+
+/// A parsed `.minisig` text, prehashed or legacy.
+#[derive(Clone)]
+pub struct Signature(SignatureBox);
+
+impl Signature {
+    /// Reads the four lines of a `.minisig` file; `None` if they are not what they should be.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        let _untrusted = lines.next()?;
+        let signature = base64::decode(lines.next()?.trim())?;
+        let _trusted = lines.next()?;
+        let global = base64::decode(lines.next()?.trim())?;
+        if signature.len() != 74 || global.len() != 64 {
+            return None;
+        }
+        SignatureBox::from_string(text).ok().map(Self)
+    }
+
+    /// The id of the key that it claims to be from.
+    pub fn key_id(&self) -> String {
+        key_id(self.0.keynum())
+    }
+
+    /// Whether `text` is exactly what [`KeyPair::sign`] writes for this signature: the first line
+    /// of a `.minisig` is covered by no signature, so evidence allows one spelling of it.
+    pub(crate) fn is_spelled(&self, text: &str) -> bool {
+        self.0.untrusted_comment().is_ok_and(|comment| comment == UNTRUSTED_COMMENT)
+            && self.0.to_string() == text
+    }
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Signature({})", self.key_id())
+    }
+}
+
+/// Whether `signature` is `key`'s over `data`.
+pub(crate) fn verifies(key: &PublicKey, signature: &Signature, data: &[u8]) -> bool {
+    key.verifies(signature, Cursor::new(data))
+}
+
+fn key_id(keynum: &[u8]) -> String {
+    keynum.iter().rev().map(|byte| format!("{byte:02X}")).collect()
+}
+
+/// Keys are a few hundred bytes: what is longer is none, and is not read.
+fn read_text(path: &Path) -> Result<String, KeyError> {
+    let mut text = String::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(4096).read_to_string(&mut text))
+        .map_err(|source| KeyError::File { path: path.to_owned(), source })?;
+    Ok(text)
+}

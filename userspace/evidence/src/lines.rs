@@ -1,0 +1,117 @@
+//! The lines of the ledgers: one a call in `calls.jsonl`, one a sealed volume in `manifest.jsonl`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One call: who, when, what was kept of it and where.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CallLine {
+    /// The warrant's LIID; set by the store.
+    pub liid: String,
+    /// The call's number within the LIID.
+    pub cin: u32,
+    /// The SIP Call-ID.
+    pub call_id: String,
+    /// Why it is the target's.
+    pub matched: Match,
+    /// The From header of its first message.
+    pub from: String,
+    /// The To header of its first message.
+    pub to: String,
+    /// When its first message was received (RFC 3339).
+    pub started: String,
+    /// When it ended (RFC 3339).
+    pub ended: String,
+    /// How it ended.
+    pub cause: String,
+    /// Signalling packets kept; set by the store.
+    pub iri_packets: u64,
+    /// Media packets kept; set by the store.
+    pub cc_packets: u64,
+    /// Its RTP streams.
+    pub streams: Vec<StreamLine>,
+    /// The volumes that hold its packets, repeated ones not counted; set by the store.
+    pub volumes: Vec<String>,
+}
+
+/// What matched: `{"header":"From","target":"sip:..."}`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Match {
+    /// The SIP header.
+    pub header: String,
+    /// The target as the warrant has it.
+    pub target: String,
+}
+
+/// One RTP stream of a call (RFC 3550).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StreamLine {
+    /// Sender, `ip:port`, IPv6 in brackets.
+    pub src: String,
+    /// Receiver.
+    pub dst: String,
+    /// Synchronisation source, `0x` and 8 hexadecimal digits.
+    pub ssrc: String,
+    /// Payload type of its last packet.
+    pub payload_type: u8,
+    /// Packets received.
+    pub packets: u64,
+    /// Packets that its sequence numbers miss.
+    pub lost: u64,
+    /// Packets received twice.
+    pub duplicates: u64,
+    /// Packets received out of order.
+    pub reordered: u64,
+    /// Largest interarrival jitter, in milliseconds.
+    pub max_jitter_ms: f64,
+}
+
+/// One sealed volume.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeLine {
+    /// The warrant's LIID.
+    pub liid: String,
+    /// The volume's file, beside the manifest.
+    pub file: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Packets, repeated ones not counted.
+    pub packets: u64,
+    /// Of these, signalling.
+    pub iri: u64,
+    /// Of these, media.
+    pub content: u64,
+    /// Packets repeated at the head from earlier volumes, counted nowhere else.
+    pub carried: u64,
+    /// When its first packet was received (RFC 3339); repeated ones do not count.
+    pub first_packet: Option<String>,
+    /// When its last packet was received.
+    pub last_packet: Option<String>,
+    /// The highest call number used so far under this LIID.
+    pub last_cin: u32,
+    /// Frames lost since the volume before it, by place. Places that stand before the warrants are
+    /// told apart count for the whole node.
+    pub losses: BTreeMap<String, u64>,
+    /// How each interface took its frames: `name: mode`.
+    pub modes: Vec<String>,
+    /// SHA-256 of the warrant.
+    pub warrant_sha256: String,
+    /// Id of the node's key.
+    pub node: String,
+    /// Program and version.
+    pub tool: String,
+    /// Why it was sealed: `duration`, `filesize`, `end`, `failed` or `interrupted`.
+    pub reason: String,
+    /// Whether the writer died before it was sealed: it ends at the last whole block.
+    pub interrupted: bool,
+}
+
+impl VolumeLine {
+    /// Its path within the evidence directory.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.liid, self.file)
+    }
+}

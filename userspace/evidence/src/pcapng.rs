@@ -1,0 +1,203 @@
+//! pcapng blocks (draft-ietf-opsawg-pcapng), little-endian, nanoseconds.
+//!
+//! The head and the statistics of a volume are written by the `pcap-file` crate; the packet block,
+//! of which there are millions, by [`encode_packet`], which copies the frame once and allocates
+//! nothing once its buffer has grown.
+
+use std::borrow::Cow;
+use std::io::{self, Read};
+use std::time::Duration;
+
+use pcap_file::pcapng::PcapNgWriter;
+use pcap_file::pcapng::blocks::interface_description::{
+    InterfaceDescriptionBlock, InterfaceDescriptionOption, InterfaceTsResolution,
+};
+use pcap_file::pcapng::blocks::interface_statistics::{
+    InterfaceStatisticsBlock, InterfaceStatisticsOption,
+};
+use pcap_file::pcapng::blocks::opt_common::CommonOption;
+use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
+use pcap_file::{DataLink, Endianness};
+
+use crate::session::InterfaceFacts;
+
+const ENHANCED_PACKET: u32 = 6;
+const OPT_COMMENT: u16 = 1;
+
+/// No block that we write is longer: the longest frame, the longest comment, and the fields.
+const MAX_BLOCK: usize = crate::record::MAX_FRAME + 65_536 + 256;
+
+/// One packet as it stands in a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Packet<'a> {
+    pub(crate) interface: u32,
+    pub(crate) at_ns: u64,
+    pub(crate) original_len: u32,
+    pub(crate) frame: &'a [u8],
+    pub(crate) comment: Option<&'a str>,
+}
+
+/// How many bytes [`encode_packet`] appends.
+pub(crate) fn packet_len(frame: &[u8], comment: Option<&str>) -> usize {
+    let options = comment.map_or(0, |text| 4 + padded(cut(text).len()) + 4);
+    28 + padded(frame.len()) + options + 4
+}
+
+/// Appends an Enhanced Packet Block.
+///
+/// ```text
+/// 0         4        8           12       16      20        24        28
+/// | type=6  | length | interface | time (high, low) | captured | original | frame, padded to 4
+/// | comment: code=1, length, text, padded to 4 | end of options | length |
+/// ```
+pub(crate) fn encode_packet(out: &mut Vec<u8>, packet: &Packet<'_>) {
+    let length = word(packet_len(packet.frame, packet.comment)).to_le_bytes();
+    let [t0, t1, t2, t3, t4, t5, t6, t7] = packet.at_ns.to_le_bytes();
+    out.extend_from_slice(&ENHANCED_PACKET.to_le_bytes());
+    out.extend_from_slice(&length);
+    out.extend_from_slice(&packet.interface.to_le_bytes());
+    out.extend_from_slice(&[t4, t5, t6, t7, t0, t1, t2, t3]);
+    out.extend_from_slice(&word(packet.frame.len()).to_le_bytes());
+    out.extend_from_slice(&packet.original_len.to_le_bytes());
+    out.extend_from_slice(packet.frame);
+    pad(out, packet.frame.len());
+    if let Some(text) = packet.comment.map(cut) {
+        out.extend_from_slice(&OPT_COMMENT.to_le_bytes());
+        out.extend_from_slice(&u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes());
+        out.extend_from_slice(text.as_bytes());
+        pad(out, text.len());
+        out.extend_from_slice(&[0; 4]);
+    }
+    out.extend_from_slice(&length);
+}
+
+/// Reads back a block that [`encode_packet`] wrote; `None` for any other block.
+pub(crate) fn decode_packet(block: &[u8]) -> Option<Packet<'_>> {
+    if u32_at(block, 0)? != ENHANCED_PACKET {
+        return None;
+    }
+    let captured = usize::try_from(u32_at(block, 20)?).ok()?;
+    let frame = block.get(28..28_usize.checked_add(captured)?)?;
+    let options =
+        block.get(28_usize.checked_add(padded(captured))?..block.len().checked_sub(4)?)?;
+    let comment = match options {
+        [] => None,
+        options => {
+            let length = u16::from_le_bytes([*options.get(2)?, *options.get(3)?]);
+            let text = options.get(4..4_usize.checked_add(usize::from(length))?)?;
+            Some(std::str::from_utf8(text).ok()?)
+        }
+    };
+    Some(Packet {
+        interface: u32_at(block, 8)?,
+        at_ns: (u64::from(u32_at(block, 12)?) << 32) | u64::from(u32_at(block, 16)?),
+        original_len: u32_at(block, 24)?,
+        frame,
+        comment,
+    })
+}
+
+/// Reads the next whole block into `block`, the old contents lost; `false` where the file ends or
+/// is torn: what follows is no evidence.
+pub(crate) fn next_block(input: &mut impl Read, block: &mut Vec<u8>) -> io::Result<bool> {
+    block.clear();
+    input.by_ref().take(8).read_to_end(block)?;
+    let Some(length) = u32_at(block, 4).and_then(|length| usize::try_from(length).ok()) else {
+        return Ok(false);
+    };
+    if length < 12 || !length.is_multiple_of(4) || length > MAX_BLOCK {
+        return Ok(false);
+    }
+    let rest = u64::try_from(length).unwrap_or(u64::MAX).saturating_sub(8);
+    input.by_ref().take(rest).read_to_end(block)?;
+    let closing = length.checked_sub(4).and_then(|offset| u32_at(block, offset));
+    Ok(block.len() == length && closing == u32_at(block, 4))
+}
+
+/// The head of a volume: the section, described by `comment`, and its interfaces.
+pub(crate) fn head(
+    tool: &str,
+    comment: &str,
+    interfaces: &[InterfaceFacts],
+) -> io::Result<Vec<u8>> {
+    Ok(describe(tool, comment, interfaces)?.into_inner())
+}
+
+/// The foot of a volume: for each interface, how many of its packets stand in the volume.
+pub(crate) fn foot(
+    interfaces: &[InterfaceFacts],
+    first_ns: u64,
+    last_ns: u64,
+    packets: &[u64],
+) -> io::Result<Vec<u8>> {
+    let mut writer = describe("", "", interfaces)?;
+    let head = writer.get_ref().len();
+    for (interface_id, packets) in (0..).zip(packets) {
+        let block = InterfaceStatisticsBlock {
+            interface_id,
+            timestamp: Duration::from_nanos(last_ns),
+            options: vec![
+                InterfaceStatisticsOption::IsbStartTime(Duration::from_nanos(first_ns)),
+                InterfaceStatisticsOption::IsbEndTime(Duration::from_nanos(last_ns)),
+                InterfaceStatisticsOption::IsbUsrDeliv(*packets),
+            ],
+        };
+        writer.write_pcapng_block(block).map_err(io::Error::other)?;
+    }
+    Ok(writer.into_inner().split_off(head))
+}
+
+fn describe(
+    tool: &str,
+    comment: &str,
+    interfaces: &[InterfaceFacts],
+) -> io::Result<PcapNgWriter<Vec<u8>>> {
+    let section = SectionHeaderBlock {
+        endianness: Endianness::Little,
+        options: vec![
+            SectionHeaderOption::Common(CommonOption::Comment(Cow::Borrowed(comment))),
+            SectionHeaderOption::UserApplication(Cow::Borrowed(tool)),
+        ],
+        ..SectionHeaderBlock::default()
+    };
+    let mut writer =
+        PcapNgWriter::with_section_header(Vec::new(), section).map_err(io::Error::other)?;
+    for facts in interfaces {
+        // The filter's first byte says that it is text, not instructions.
+        let filter = [&[0], facts.filter.as_bytes()].concat();
+        let block = InterfaceDescriptionBlock {
+            linktype: DataLink::from(u32::from(facts.link_type)),
+            snaplen: facts.snaplen,
+            options: vec![
+                InterfaceDescriptionOption::IfName(Cow::Borrowed(&facts.name)),
+                InterfaceDescriptionOption::IfDescription(Cow::Borrowed(&facts.mode)),
+                InterfaceDescriptionOption::IfTsResol(InterfaceTsResolution::NANO),
+                InterfaceDescriptionOption::IfFilter(Cow::Borrowed(&filter)),
+            ],
+        };
+        writer.write_pcapng_block(block).map_err(io::Error::other)?;
+    }
+    Ok(writer)
+}
+
+/// The start of `text` that an option can hold.
+fn cut(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(usize::from(u16::MAX))).unwrap_or(text)
+}
+
+fn padded(length: usize) -> usize {
+    length.next_multiple_of(4)
+}
+
+fn pad(out: &mut Vec<u8>, length: usize) {
+    out.extend([0; 3].iter().take(padded(length).saturating_sub(length)));
+}
+
+fn word(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
+    let word = bytes.get(offset..offset.checked_add(4)?)?;
+    word.try_into().ok().map(u32::from_le_bytes)
+}

@@ -1,0 +1,189 @@
+//! What a writer that died left behind is made whole: volumes are cut after their last whole block
+//! and sealed as interrupted, torn lines are cut, checkpoints that lag are caught up.
+//!
+//! Only what a crash can explain is mended. Anything else is [`Error::Tampered`], and left as it is.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::carry::{self, Origin};
+use crate::checkpoint::{self, Checkpoint, OpenVolume};
+use crate::digest;
+use crate::keys::PublicKey;
+use crate::ledger::{self, Fault, Head, Ledger};
+use crate::pcapng;
+use crate::record::Kind;
+use crate::store::{Error, Mended};
+use crate::volume::{self, Counts};
+
+/// A volume cut after its last whole block.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) sha256: String,
+    pub(crate) bytes: u64,
+    pub(crate) counts: Counts,
+    pub(crate) span: Option<(u64, u64)>,
+    pub(crate) last_cin: u32,
+}
+
+/// Cuts the volume called `name` after its last whole block, counts what it holds, and gives it its
+/// final name. One that holds no whole block is removed, and there is nothing found.
+pub(crate) fn cut(dir: &Path, name: &str) -> io::Result<Option<Found>> {
+    let part = volume::part(dir, name);
+    let is_part = part.try_exists()?;
+    let path = if is_part { part } else { dir.join(name) };
+    let file = OpenOptions::new().read(true).write(true).open(&path)?;
+    let mut input = BufReader::with_capacity(1 << 20, &file);
+    let mut hasher = Sha256::new();
+    let mut found = Found {
+        sha256: String::new(),
+        bytes: 0,
+        counts: Counts::default(),
+        span: None,
+        last_cin: 0,
+    };
+    let mut block = Vec::new();
+    while pcapng::next_block(&mut input, &mut block)? {
+        hasher.update(&block);
+        found.bytes = found.bytes.saturating_add(block.len().try_into().unwrap_or(u64::MAX));
+        found.count(&block);
+    }
+    if found.bytes == 0 {
+        fs::remove_file(&path)?;
+        checkpoint::sync_dir(dir)?;
+        return Ok(None);
+    }
+    found.sha256 = digest::hex_of(hasher);
+    file.set_len(found.bytes)?;
+    file.sync_all()?;
+    if is_part {
+        volume::rename_sealed(dir, name)?;
+    }
+    Ok(Some(found))
+}
+
+impl Found {
+    fn count(&mut self, block: &[u8]) {
+        let Some(packet) = pcapng::decode_packet(block) else { return };
+        match carry::origin(packet.comment) {
+            Origin::Repeated => {
+                self.counts.carried = self.counts.carried.saturating_add(1);
+                return;
+            }
+            Origin::Iri(cin) => {
+                self.counts.add(Kind::Iri);
+                self.last_cin = self.last_cin.max(cin);
+            }
+            Origin::Content => self.counts.add(Kind::Content),
+        }
+        let (first, last) = self.span.unwrap_or((packet.at_ns, packet.at_ns));
+        self.span = Some((first.min(packet.at_ns), last.max(packet.at_ns)));
+    }
+}
+
+/// A ledger opened, and what had to be mended.
+pub(crate) struct Recovered {
+    pub(crate) ledger: Ledger,
+    pub(crate) mended: Vec<Mended>,
+}
+
+/// Opens a ledger that `vouched` stands for and mends its end. The chain leads every line back to
+/// the vouched head; lines after it need the node's signature themselves.
+pub(crate) fn recover_ledger(
+    path: PathBuf,
+    name: &str,
+    vouched: &Head,
+    node: &PublicKey,
+    visit: &mut dyn FnMut(&Value),
+) -> Result<Recovered, Error> {
+    let mut check = |head: &Head, line: &str, value: &Value| {
+        if head.lines > vouched.lines {
+            ledger::check_line(line, node)?;
+        } else if head.lines == vouched.lines && head != vouched {
+            return Err("it is not the line that the checkpoint vouches for".to_owned());
+        }
+        visit(value);
+        Ok(())
+    };
+    let walk = ledger::walk(&path, name, &mut check).map_err(|fault| match fault {
+        Fault::Io(source) => Error::File { path: path.clone(), source },
+        Fault::Line(line, what) => {
+            Error::Tampered { path: path.clone(), what: format!("line {line}: {what}") }
+        }
+    })?;
+    if walk.head.lines < vouched.lines {
+        let what = format!("it has {} lines of {}: its end is cut", walk.head.lines, vouched.lines);
+        return Err(Error::Tampered { path, what });
+    }
+    let mut mended = Vec::new();
+    let mut note = |what: &str| mended.push(Mended { path: path.clone(), what: what.to_owned() });
+    if walk.torn {
+        note("a line torn in mid-write was cut");
+    }
+    if walk.head.lines > vouched.lines {
+        note("the checkpoint lagged behind signed lines and was caught up");
+    }
+    let error = |source| Error::File { path: path.clone(), source };
+    let ledger =
+        Ledger::open(path.clone(), name.to_owned(), walk.head, walk.bytes).map_err(error)?;
+    if walk.torn {
+        ledger.file().set_len(walk.bytes).map_err(error)?;
+    }
+    Ok(Recovered { ledger, mended })
+}
+
+/// How a volume that was not sealed stands to what its checkpoint vouches for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leftover {
+    /// It begins with every byte vouched for.
+    Intact,
+    /// It was never begun.
+    NotBegun,
+    /// It is shorter than what is vouched for, or differs.
+    Changed,
+    /// It is not there.
+    Missing,
+}
+
+/// Compares the volume `open` with its file, sealed name or not.
+pub(crate) fn leftover(dir: &Path, open: &OpenVolume) -> io::Result<Leftover> {
+    let part = volume::part(dir, &open.file);
+    let path = if part.try_exists()? { part } else { dir.join(&open.file) };
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(if open.bytes == 0 { Leftover::NotBegun } else { Leftover::Missing });
+        }
+        Err(error) => return Err(error),
+    };
+    let (bytes, sha256) = hash(file.take(open.bytes))?;
+    let intact = bytes == open.bytes && sha256 == open.sha256;
+    Ok(if intact { Leftover::Intact } else { Leftover::Changed })
+}
+
+/// Length and SHA-256 of what `input` gives.
+pub(crate) fn hash(mut input: impl Read) -> io::Result<(u64, String)> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut bytes = 0_u64;
+    loop {
+        let length = match input.read(&mut buffer) {
+            Ok(0) => return Ok((bytes, digest::hex_of(hasher))),
+            Ok(length) => length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        hasher.update(buffer.get(..length).unwrap_or_default());
+        bytes = bytes.saturating_add(length.try_into().unwrap_or(u64::MAX));
+    }
+}
+
+/// Whether what is missing of `checkpoint`'s open volume may have been lost with the machine's
+/// power: it was written in an earlier boot, and not yet on disk.
+pub(crate) fn may_be_power_loss(checkpoint: &Checkpoint) -> bool {
+    checkpoint.boot != checkpoint::boot_id()
+}

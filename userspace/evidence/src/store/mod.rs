@@ -1,0 +1,251 @@
+//! The evidence directory, open for writing: the only way to put a record on disk.
+
+mod error;
+mod open;
+
+pub use error::{Error, Mended};
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::audit::{AuditLine, Cases};
+use crate::case::{Case, Order, Shared};
+use crate::checkpoint::{self, Checkpoint};
+use crate::chunk::Encoded;
+use crate::ledger::{Head, Ledger};
+use crate::lines::{CallLine, VolumeLine};
+use crate::warrant::Warrant;
+
+/// What was appended reaches the system at least this often.
+const FLUSH: Duration = Duration::from_millis(500);
+
+/// An evidence directory with this process as its one writer.
+///
+/// Dropping a store without [`Store::close`] leaves what a crash would leave: the next
+/// [`Store::open`] salvages it.
+#[derive(Debug)]
+pub struct Store {
+    root: PathBuf,
+    shared: Shared,
+    audit: Ledger,
+    on_disk: Cases,
+    cases: BTreeMap<u32, Case>,
+    losses: BTreeMap<String, u64>,
+    mended: Vec<Mended>,
+    flushed: Instant,
+    /// Where in its ledgers each admitted case's session begins.
+    began: BTreeMap<u32, Began>,
+    /// The audit file, locked for as long as this store lives.
+    _lock: File,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Began {
+    manifest: u64,
+    calls: u64,
+}
+
+/// What a session left, and what went wrong at its end.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// The volumes sealed, by LIID and number.
+    pub volumes: Vec<VolumeLine>,
+    /// The calls that ended, by LIID and end.
+    pub calls: Vec<CallLine>,
+    /// What could not be written at the end.
+    pub errors: Vec<Error>,
+}
+
+impl Store {
+    /// What had to be mended when the directory was opened; it is in the audit, too.
+    pub fn mended(&self) -> &[Mended] {
+        &self.mended
+    }
+
+    /// Opens the directory of `warrant`'s LIID, to which records and calls refer by `id` from here
+    /// on; gives the next free call number.
+    ///
+    /// # Errors
+    /// [`Error::Admitted`] if the id or the LIID is in use; [`Error::Write`] or
+    /// [`Error::Tampered`] if its directory cannot be used. The store goes on without it.
+    pub fn admit(&mut self, warrant: &Warrant, id: u32) -> Result<u32, Error> {
+        let liid = warrant.liid();
+        if self.cases.contains_key(&id) || self.cases.values().any(|case| case.liid == liid) {
+            return Err(Error::Admitted { liid: liid.to_owned() });
+        }
+        let opened = self.copy_warrant(warrant)?;
+        let line = AuditLine {
+            event: "case-opened".into(),
+            case: Some(opened.clone()),
+            ..Default::default()
+        };
+        self.append_audit(line)?;
+        let copies = self.on_disk.entry(liid.to_owned()).or_default();
+        if !copies.contains(&opened) {
+            copies.push(opened);
+        }
+        let mut case = self.open_case(liid, &mut Vec::new())?;
+        case.order = Order {
+            sha256: warrant.sha256(),
+            authority: warrant.draft().authority.clone(),
+            reference: warrant.draft().reference.clone(),
+        };
+        let next_cin = case.last_cin.saturating_add(1);
+        let began = Began { manifest: case.manifest.bytes(), calls: case.calls.bytes() };
+        self.began.insert(id, began);
+        self.cases.insert(id, case);
+        Ok(next_cin)
+    }
+
+    /// Takes a record into its warrant's volume.
+    ///
+    /// # Errors
+    /// [`Error::Write`] the first time that the warrant's evidence cannot be written: raise an
+    /// alarm. That warrant is stopped, the others go on. [`Error::Stopped`] for each record of it
+    /// after that: a loss, which its manifest counts, too.
+    pub fn append(&mut self, record: &Encoded<'_>) -> Result<(), Error> {
+        let id = record.warrant();
+        let case = self.cases.get_mut(&id).ok_or(Error::NotAdmitted { warrant: id })?;
+        if case.stopped {
+            case.lose("stopped", 1);
+            return Err(Error::Stopped { liid: case.liid.clone() });
+        }
+        match case.append(&self.shared, record) {
+            Ok(()) => Ok(()),
+            Err(source) => {
+                case.lose("stopped", 1);
+                Err(self.stop(id, source))
+            }
+        }
+    }
+
+    /// Notes that a call is over and drops what is kept of it: media that arrives later stands in
+    /// its volume, but later volumes no longer repeat the call's description. So close a call only
+    /// when its grace time has passed. The line's LIID, counts and volumes are filled in here.
+    ///
+    /// # Errors
+    /// [`Error::NotAdmitted`].
+    pub fn call_closed(&mut self, warrant: u32, line: CallLine) -> Result<(), Error> {
+        let case = self.cases.get_mut(&warrant).ok_or(Error::NotAdmitted { warrant })?;
+        case.call_closed(line);
+        Ok(())
+    }
+
+    /// Adds frames lost before a warrant was known, by place; each LIID's next manifest line has
+    /// them.
+    pub fn note_losses(&mut self, losses: &[(&str, u64)]) {
+        for (place, count) in losses.iter().filter(|(_, count)| *count > 0) {
+            let sum = self.losses.entry((*place).to_owned()).or_default();
+            *sum = sum.saturating_add(*count);
+            for case in self.cases.values_mut() {
+                case.lose(place, *count);
+            }
+        }
+    }
+
+    /// To be called often: rotates volumes that are due at `now_ns`, in the packets' time, and
+    /// flushes if half a second has passed. Gives the warrants that had to be stopped.
+    #[must_use = "a stopped warrant must raise an alarm"]
+    pub fn tick(&mut self, now_ns: u64) -> Vec<Error> {
+        let mut errors = self.each(|case, shared| match case.due(shared, now_ns) {
+            Some(reason) => case.seal(shared, reason),
+            None => Ok(()),
+        });
+        if self.flushed.elapsed() >= FLUSH {
+            errors.append(&mut self.flush());
+        }
+        errors
+    }
+
+    /// Hands everything appended so far to the system, so that the death of this process loses
+    /// nothing of it. Gives the warrants that had to be stopped.
+    #[must_use = "a stopped warrant must raise an alarm"]
+    pub fn flush(&mut self) -> Vec<Error> {
+        self.flushed = Instant::now();
+        self.each(Case::flush)
+    }
+
+    /// The LIIDs of the warrants that were stopped because their evidence could not be written.
+    pub fn stopped(&self) -> impl Iterator<Item = &str> {
+        self.cases.values().filter(|case| case.stopped).map(|case| case.liid.as_str())
+    }
+
+    /// Writes an event into the audit: LIIDs and codes, never identities.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the audit cannot be written.
+    pub fn audit(&mut self, event: &str, details: &[(&str, &str)]) -> Result<(), Error> {
+        self.append_audit(AuditLine::event(event, details))
+    }
+
+    /// Seals every volume, stopped warrants' as far as they can be read back, and ends the session.
+    pub fn close(mut self) -> Summary {
+        let mut errors = self.each(|case, shared| {
+            case.flush(shared)?;
+            case.seal(shared, "end")
+        });
+        let mut heads = BTreeMap::new();
+        for case in self.cases.values_mut() {
+            // A stopped case had its alarm: what cannot be sealed now is salvaged at the next start.
+            if case.stopped
+                && case.seal_failed(&self.shared).and_then(|()| case.flush(&self.shared)).is_err()
+            {
+                continue;
+            }
+            heads.insert(format!("{}/manifest", case.liid), case.manifest.head().clone());
+            heads.insert(format!("{}/calls", case.liid), case.calls.head().clone());
+        }
+        let details =
+            self.losses.iter().map(|(place, count)| (format!("lost-{place}"), count.to_string()));
+        let (event, details) = ("session-stopped".to_owned(), details.collect());
+        let line = AuditLine { event, heads, details, case: None };
+        errors.extend(self.append_audit(line).err());
+        let mut summary = self.summary();
+        summary.errors.splice(..0, errors);
+        summary
+    }
+
+    /// Does something to every case that is not stopped, and stops those where it fails.
+    fn each(&mut self, mut act: impl FnMut(&mut Case, &Shared) -> io::Result<()>) -> Vec<Error> {
+        let mut failed = Vec::new();
+        for (&id, case) in self.cases.iter_mut().filter(|(_, case)| !case.stopped) {
+            if let Err(source) = act(case, &self.shared) {
+                failed.push((id, source));
+            }
+        }
+        failed.into_iter().map(|(id, source)| self.stop(id, source)).collect()
+    }
+
+    fn stop(&mut self, id: u32, source: io::Error) -> Error {
+        let Some(case) = self.cases.get_mut(&id) else {
+            return Error::NotAdmitted { warrant: id };
+        };
+        case.stopped = true;
+        let (liid, path) = (case.liid.clone(), case.dir.clone());
+        // A full disk may have no room for this line either: the error itself is the alarm.
+        let _ = self.audit("evidence-failed", &[("liid", &liid), ("cause", &source.to_string())]);
+        Error::Write { liid, path, source }
+    }
+
+    fn append_audit(&mut self, line: AuditLine) -> Result<(), Error> {
+        let written = self.audit.append(&self.shared.node, &[line]).and_then(|()| {
+            Checkpoint {
+                checkpoint: "audit".to_owned(),
+                heads: BTreeMap::from([("audit".to_owned(), self.audit.head().clone())]),
+                open: None,
+                boot: checkpoint::boot_id(),
+            }
+            .write(&self.root, &self.shared.node, true)
+        });
+        let path = self.audit.path();
+        written.map_err(|source| Error::File { path: path.to_owned(), source })
+    }
+}
+
+/// The head of a ledger that has no line yet, as a checkpoint names it.
+fn empty_heads(names: &[&str]) -> BTreeMap<String, Head> {
+    names.iter().map(|name| ((*name).to_owned(), Head::default())).collect()
+}

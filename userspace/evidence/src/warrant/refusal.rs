@@ -1,0 +1,137 @@
+//! Why a warrant is refused: one code a cause, what is wrong, and how to mend it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The cause of a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Code {
+    /// The file, or its signature's, cannot be read.
+    Unreadable,
+    /// The file is longer than a warrant can be.
+    TooLarge,
+    /// No signature lies beside the file.
+    Unsigned,
+    /// No trusted key made the signature, or the authority named has another key.
+    UnknownAuthority,
+    /// The signature is not over these bytes, or is no signature.
+    BadSignature,
+    /// The file is no TOML.
+    Malformed,
+    /// A field has a name that calltap does not know, so it would not be obeyed.
+    UnknownField,
+    /// A field is absent.
+    MissingField,
+    /// A field has a value that it cannot have.
+    BadField,
+    /// The LIID cannot be a directory's name everywhere.
+    BadLiid,
+    /// The list of targets is empty.
+    NoTarget,
+    /// A target is none that calltap can recognise.
+    BadTarget,
+    /// The window ends before it begins.
+    WindowInverted,
+    /// The window has not begun.
+    NotYetInForce,
+    /// The window has ended.
+    Expired,
+    /// Another warrant has the same LIID.
+    DuplicateLiid,
+}
+
+impl Code {
+    /// The code as printed, audited and tested: lower case, hyphenated, stable.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::TooLarge => "too-large",
+            Self::Unsigned => "unsigned",
+            Self::UnknownAuthority => "unknown-authority",
+            Self::BadSignature => "bad-signature",
+            Self::Malformed => "malformed",
+            Self::UnknownField => "unknown-field",
+            Self::MissingField => "missing-field",
+            Self::BadField => "bad-field",
+            Self::BadLiid => "bad-liid",
+            Self::NoTarget => "no-target",
+            Self::BadTarget => "bad-target",
+            Self::WindowInverted => "window-inverted",
+            Self::NotYetInForce => "not-yet-in-force",
+            Self::Expired => "expired",
+            Self::DuplicateLiid => "duplicate-liid",
+        }
+    }
+
+    fn mend(self) -> &'static str {
+        match self {
+            Self::Unreadable => "check the path and its permissions",
+            Self::TooLarge => "a warrant is a short text; check that this is one",
+            Self::Unsigned => {
+                "have the authority sign it with `calltap warrant sign` or `minisign -S`"
+            }
+            Self::UnknownAuthority => {
+                "if the authority may order here, put its .pub file into the trust directory"
+            }
+            Self::BadSignature => {
+                "the file was changed after signing; ask the authority for the file that it signed"
+            }
+            Self::DuplicateLiid => "keep one warrant a LIID",
+            Self::NotYetInForce => "run it again when the window has begun",
+            Self::Expired => "ask the authority for a new warrant",
+            Self::Malformed
+            | Self::UnknownField
+            | Self::MissingField
+            | Self::BadField
+            | Self::BadLiid
+            | Self::NoTarget
+            | Self::BadTarget
+            | Self::WindowInverted => "have the authority correct it and sign it again",
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A warrant refused. It is shown as `CODE: FILE: what is wrong; the mend`.
+///
+/// What is shown may quote a target's identity from the file: audit the code and the LIID alone.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {}: {what}; {}", path.display(), code.mend())]
+pub struct Refusal {
+    code: Code,
+    path: PathBuf,
+    what: String,
+    liid: Option<String>,
+}
+
+impl Refusal {
+    pub(super) fn new(code: Code, path: &Path, what: impl Into<String>) -> Self {
+        Self { code, path: path.to_owned(), what: what.into(), liid: None }
+    }
+
+    pub(super) fn of(mut self, liid: &str) -> Self {
+        self.liid = Some(liid.to_owned());
+        self
+    }
+
+    /// The cause.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The warrant's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The warrant's LIID, if its signature held and the file went so far as to say it.
+    pub fn liid(&self) -> Option<&str> {
+        self.liid.as_deref()
+    }
+}
