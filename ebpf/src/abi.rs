@@ -62,7 +62,7 @@ impl From<IpAddr> for Address {
 
 impl From<Address> for IpAddr {
     fn from(address: Address) -> Self {
-        Ipv6Addr::from(address.0).to_canonical().into()
+        Ipv6Addr::from(address.0).to_canonical()
     }
 }
 

@@ -26,7 +26,6 @@ impl PrefilterBits {
             | (1 << ((hash >> 12) & 63))
             | (1 << ((hash >> 18) & 63));
         // The word comes from the upper half, the bits from the low 24: no hash bit serves twice.
-        #[expect(clippy::cast_possible_truncation, reason = "the upper half of 64 bits is 32 bits")]
         let word = (hash >> 32) as u32 & mask;
         Self { word, bits }
     }

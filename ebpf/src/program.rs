@@ -1,0 +1,378 @@
+//! The XDP program: the header walk and the verdict over BPF maps, then redirect, pass or drop.
+//!
+//! It decides nothing itself: what is kept, and why, stands in `verdict.rs`.
+//! A frame in several buffers (jumbo frames) is not supported: the kernel refuses to attach the
+//! program where the MTU would need them, and a frame longer than an AF_XDP chunk is counted by
+//! the socket as dropped.
+
+#![allow(unsafe_code, reason = "packet and map memory is reached by address alone in BPF")]
+
+use core::{arch::asm, mem::size_of, panic::PanicInfo};
+
+use aya_ebpf::{
+    EbpfContext,
+    bindings::{BPF_F_MMAPABLE, xdp_action},
+    helpers::{bpf_ktime_get_boot_ns, bpf_xdp_adjust_meta},
+    macros::{map, xdp},
+    maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, XskMap, lpm_trie::Key},
+    programs::XdpContext,
+};
+use calltap_ebpf::{
+    abi::{
+        Address, Config, Counter, Deadline, Endpoint, FragmentKey, InterfaceSlots, MAX_INTERFACES,
+        MAX_PREFIXES, MAX_SOCKETS, MAX_STRANGERS, Mark, Mode, PORT_WORDS, PrefilterBits, Reason,
+        port_bit,
+    },
+    headers::{Bytes, walk_ethernet},
+    verdict::{Maps, Verdict, verdict},
+};
+
+#[map]
+static CONFIG: Array<Config> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+#[map]
+static SIGNALLING_PORTS: Array<u64> = Array::with_max_entries(PORT_WORDS, BPF_F_MMAPABLE);
+
+/// Sized by the loader; its word count less one stands in [`CONFIG`].
+#[map]
+static PREFILTER: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// Sized by the loader.
+/// Not an LRU map: a flood must never evict a target.
+#[map]
+static ENDPOINTS: HashMap<Endpoint, Deadline> = HashMap::with_max_entries(1, 0);
+
+#[map]
+static PREFIXES: LpmTrie<Address, Deadline> = LpmTrie::with_max_entries(MAX_PREFIXES, 0);
+
+/// An LRU map, as it holds strangers only.
+#[map]
+static STRANGER_FRAGMENTS: LruHashMap<FragmentKey, u64> =
+    LruHashMap::with_max_entries(MAX_STRANGERS, 0);
+
+#[map]
+static INTERFACES: HashMap<u32, InterfaceSlots> = HashMap::with_max_entries(MAX_INTERFACES, 0);
+
+#[map]
+static XSKS: XskMap = XskMap::with_max_entries(MAX_SOCKETS, 0);
+
+#[map]
+static COUNTERS: PerCpuArray<[u64; Counter::COUNT]> = PerCpuArray::with_max_entries(1, 0);
+
+/// Judges each frame an interface receives.
+#[xdp]
+fn calltap(context: XdpContext) -> u32 {
+    count(Counter::Seen);
+    let frame = Frame::of(&context);
+    let host = Kernel.config().mode == Mode::Host as u32;
+    if host && is_for_the_host(&context, &frame) {
+        return pass();
+    }
+    if Kernel.config().signalling_not_after_ns == 0 {
+        return filter(host, Counter::FilteredNoWarrant);
+    }
+    match verdict(&Kernel, &walk_ethernet(&frame)) {
+        Verdict::Filter(counter) => filter(host, counter),
+        Verdict::Keep { reason, at_ns } => keep(&context, reason, at_ns),
+    }
+}
+
+/// Drops a packet nobody asked for, or in host mode gives it on.
+#[inline(always)]
+fn filter(host: bool, counter: Counter) -> u32 {
+    if host {
+        return pass();
+    }
+    count(counter);
+    xdp_action::XDP_DROP
+}
+
+#[inline(always)]
+fn pass() -> u32 {
+    count(Counter::Passed);
+    xdp_action::XDP_PASS
+}
+
+/// Marks the frame and gives it to the socket of its queue.
+#[inline(always)]
+fn keep(context: &XdpContext, reason: Reason, at_ns: u64) -> u32 {
+    let queue = context.rx_queue_index();
+    let Some(slot) = slot(context, queue) else {
+        return lose(Counter::LostNoSocket);
+    };
+    let mark = Mark { arrival_ns: at_ns, reason: reason as u32, queue };
+    if !write_mark(context, mark) {
+        return lose(Counter::LostNoMetadata);
+    }
+    match XSKS.redirect(slot, 0) {
+        Ok(action) => {
+            count(match reason {
+                Reason::Signalling => Counter::KeptSignalling,
+                Reason::Fragment => Counter::KeptFragment,
+                Reason::Endpoint => Counter::KeptEndpoint,
+                Reason::Prefix => Counter::KeptPrefix,
+            });
+            action
+        }
+        // The slot is empty: nobody has bound this queue.
+        Err(_) => lose(Counter::LostNoSocket),
+    }
+}
+
+#[inline(always)]
+fn lose(counter: Counter) -> u32 {
+    count(counter);
+    xdp_action::XDP_DROP
+}
+
+/// The XSKMAP slot of the queue a frame came by.
+#[inline(always)]
+fn slot(context: &XdpContext, queue: u32) -> Option<u32> {
+    let interface = interface(context)?;
+    (queue < interface.slots).then_some(interface.first_slot + queue)
+}
+
+#[inline(always)]
+fn interface(context: &XdpContext) -> Option<&'static InterfaceSlots> {
+    #[expect(clippy::cast_possible_truncation, reason = "the kernel's field has 32 bits")]
+    let index = context.ingress_ifindex() as u32;
+    // SAFETY: user space writes an interface's entry before it attaches the program there, and
+    // never again.
+    unsafe { INTERFACES.get(index) }
+}
+
+/// Whether the host's own stack is to have this frame: it is addressed to the interface itself, or
+/// to a group (IEEE 802 §8.2), or nobody has said what the interface's address is.
+#[inline(always)]
+fn is_for_the_host(context: &XdpContext, frame: &Frame) -> bool {
+    let (Some(head), Some(tail)) = (frame.u32(0), frame.u16(4)) else {
+        return true;
+    };
+    let Some(interface) = interface(context) else {
+        return true;
+    };
+    let [a, b, c, d, e, f] = interface.mac;
+    let group = head & 0x0100_0000 != 0;
+    group || (head == u32::from_be_bytes([a, b, c, d]) && tail == u16::from_be_bytes([e, f]))
+}
+
+/// Writes `mark` into the 16 bytes ahead of the frame, where AF_XDP delivers it.
+#[inline(always)]
+fn write_mark(context: &XdpContext, mark: Mark) -> bool {
+    const LENGTH: usize = size_of::<Mark>();
+    // The area may already be there: drivers put hints in it, and a repeated test run finds the
+    // last run's.
+    let present = context.data().wrapping_sub(context.metadata());
+    #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "at most 255")]
+    let change = present as i32 - LENGTH as i32;
+    // SAFETY: the context is the one the kernel gave this run.
+    if unsafe { bpf_xdp_adjust_meta(context.as_ptr().cast(), change) } != 0 {
+        return false;
+    }
+    // Adjusting invalidated all packet addresses: read them again.
+    let at = context.metadata();
+    if at + LENGTH > context.data() {
+        return false;
+    }
+    // SAFETY: `at` and the 16 bytes after it lie within the metadata area, as just checked, and
+    // the kernel aligns that area to four bytes.
+    unsafe { (at as *mut [u32; 4]).write(zerocopy::transmute!(mark)) };
+    true
+}
+
+/// Adds one to a counter of this CPU.
+#[inline(always)]
+fn count(counter: Counter) {
+    let Some(counters) = COUNTERS.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: the pointer is to this CPU's counters, which no other program run interrupts.
+    let counters = unsafe { &mut *counters };
+    counters[counter as usize] += 1;
+}
+
+/// The maps of this program.
+struct Kernel;
+
+impl Maps for Kernel {
+    #[inline(always)]
+    fn config(&self) -> Config {
+        CONFIG.get(0).copied().unwrap_or_default()
+    }
+
+    #[inline(always)]
+    fn signalling_port(&self, port: u16) -> bool {
+        let (word, bit) = port_bit(port);
+        SIGNALLING_PORTS.get(word).is_some_and(|word| word & bit != 0)
+    }
+
+    #[inline(always)]
+    fn prefilter(&self, endpoint: &Endpoint) -> bool {
+        let mask = CONFIG.get(0).map_or(0, |config| config.prefilter_mask);
+        let PrefilterBits { word, bits } = PrefilterBits::of(endpoint, mask);
+        PREFILTER.get(word).is_some_and(|word| word & bits == bits)
+    }
+
+    #[inline(always)]
+    fn endpoint(&self, endpoint: &Endpoint) -> Option<Deadline> {
+        // SAFETY: the value is one aligned word, so that a concurrent update cannot tear it.
+        unsafe { ENDPOINTS.get(endpoint) }.copied()
+    }
+
+    #[inline(always)]
+    fn prefix(&self, address: &Address) -> Option<Deadline> {
+        PREFIXES.get(Key::new(128, *address)).copied()
+    }
+
+    #[inline(always)]
+    fn stranger(&self, key: &FragmentKey) -> Option<u64> {
+        // SAFETY: the value is one aligned word, so that a concurrent update cannot tear it.
+        unsafe { STRANGER_FRAGMENTS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn remember_stranger(&self, key: &FragmentKey, now_ns: u64) {
+        // A stranger that is not remembered costs needless deliveries, and nothing else.
+        let _ = STRANGER_FRAGMENTS.insert(key, now_ns, 0);
+    }
+
+    #[inline(always)]
+    fn forget_stranger(&self, key: &FragmentKey) {
+        // Most datagrams were never remembered.
+        let _ = STRANGER_FRAGMENTS.remove(key);
+    }
+
+    #[inline(always)]
+    fn now(&self) -> u64 {
+        // SAFETY: the helper reads a clock and takes nothing.
+        unsafe { bpf_ktime_get_boot_ns() }
+    }
+}
+
+/// The frame a run was started for.
+struct Frame {
+    start: usize,
+    end: usize,
+}
+
+/// No header starts further into a frame; the verifier asks for a bound.
+const FURTHEST: usize = 512;
+
+impl Frame {
+    #[inline(always)]
+    fn of(context: &XdpContext) -> Self {
+        Self { start: context.data(), end: context.data_end() }
+    }
+
+    /// The address of `LENGTH` bytes at `offset`, if they lie within the frame.
+    #[inline(always)]
+    fn address_of<const LENGTH: usize>(&self, offset: usize) -> Option<usize> {
+        if offset > FURTHEST {
+            return None;
+        }
+        let at = self.start + offset;
+        (at + LENGTH <= self.end).then_some(at)
+    }
+}
+
+impl Bytes for Frame {
+    #[inline(always)]
+    fn length(&self) -> usize {
+        self.end - self.start
+    }
+
+    #[inline(always)]
+    fn u16(&self, offset: usize) -> Option<u16> {
+        let at = self.address_of::<2>(offset)?;
+        // SAFETY: two bytes at `at` lie within the frame.
+        Some(unsafe { load_u16(at) })
+    }
+
+    #[inline(always)]
+    fn u32(&self, offset: usize) -> Option<u32> {
+        let at = self.address_of::<4>(offset)?;
+        // SAFETY: four bytes at `at` lie within the frame.
+        Some(u32::from_be(unsafe { load_u32(at) }))
+    }
+
+    #[inline(always)]
+    fn ipv4(&self, offset: usize) -> Option<Address> {
+        let at = self.address_of::<4>(offset)?;
+        // SAFETY: four bytes at `at` lie within the frame.
+        Some(words([0, 0, 0xffff_0000, unsafe { load_u32(at) }]))
+    }
+
+    #[inline(always)]
+    fn ipv6(&self, offset: usize) -> Option<Address> {
+        let at = self.address_of::<16>(offset)?;
+        // SAFETY: sixteen bytes at `at` lie within the frame.
+        let a = unsafe { load_u32(at) };
+        // SAFETY: as above.
+        let b = unsafe { load_u32(at + 4) };
+        // SAFETY: as above.
+        let c = unsafe { load_u32(at + 8) };
+        // SAFETY: as above.
+        let d = unsafe { load_u32(at + 12) };
+        Some(words([a, b, c, d]))
+    }
+}
+
+/// An address from its words, as they lie in memory.
+#[inline(always)]
+fn words(words: [u32; 4]) -> Address {
+    zerocopy::transmute!(words)
+}
+
+/// Loads 16 bits in network order by one instruction.
+///
+/// The compiler would load an unaligned number byte by byte, which doubles the work of the walk
+/// and of the verifier; the machine has no such need.
+///
+/// # Safety
+///
+/// Two bytes at `at` must lie within the frame.
+#[inline(always)]
+unsafe fn load_u16(at: usize) -> u16 {
+    let value: u64;
+    // SAFETY: the caller has checked the bytes; a BPF load needs no alignment of packet memory.
+    unsafe {
+        asm!(
+            "{value} = *(u16 *)({at} + 0)",
+            at = in(reg) at,
+            value = out(reg) value,
+            options(pure, readonly, nostack, preserves_flags),
+        );
+    }
+    u16::from_be(value as u16)
+}
+
+/// Loads 32 bits, as they lie in memory, by one instruction.
+///
+/// # Safety
+///
+/// Four bytes at `at` must lie within the frame.
+#[inline(always)]
+unsafe fn load_u32(at: usize) -> u32 {
+    let value: u64;
+    // SAFETY: as in `load_u16`.
+    unsafe {
+        asm!(
+            "{value} = *(u32 *)({at} + 0)",
+            at = in(reg) at,
+            value = out(reg) value,
+            options(pure, readonly, nostack, preserves_flags),
+        );
+    }
+    value as u32
+}
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    // The program has no panic left once it is optimised; the verifier would refuse this loop.
+    loop {}
+}
+
+/// The helpers used need no GPL licence; this names the project's own.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,312 @@
+//! The XDP program, loaded, with its maps as typed operations.
+//!
+//! What the program keeps is decided by `calltap_ebpf::verdict`; what is written here is what it
+//! looks up.
+//! Every entry carries its own deadline on the boot clock, which the program enforces whether or
+//! not this process still lives.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    os::fd::{AsFd, AsRawFd},
+};
+
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{HashMap as BpfHashMap, LpmTrie, MapData, PerCpuArray, XskMap, lpm_trie::Key},
+};
+use calltap_ebpf::abi::{
+    Address, Config, Counter, Deadline, Endpoint, InterfaceSlots, MAX_PREFIXES, MAX_SOCKETS, Mode,
+    PORT_WORDS, port_bit,
+};
+
+use crate::{Error, Socket};
+
+mod attach;
+mod counters;
+mod plain;
+mod prefilter;
+mod promiscuous;
+mod test_run;
+mod words;
+
+pub use attach::{AttachMode, AttachWish};
+pub use counters::Counters;
+pub use test_run::TestRun;
+
+use plain::{Plain, map, map_error};
+use prefilter::Prefilter;
+use words::Words;
+
+/// How large the program's maps are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// Media endpoints that can be open at once; two or four make a call.
+    pub max_endpoints: u32,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self { max_endpoints: 65_536 }
+    }
+}
+
+/// The loaded program and its maps.
+///
+/// One filter may be attached to several interfaces.
+/// Dropping it detaches it everywhere.
+pub struct Filter {
+    program: Ebpf,
+    attached: attach::Attached,
+    config: Config,
+    config_words: Words,
+    signalling_ports: Words,
+    prefilter: Prefilter,
+    endpoints: BpfHashMap<MapData, Plain<Endpoint>, Plain<Deadline>>,
+    prefixes: LpmTrie<MapData, Plain<Address>, Plain<Deadline>>,
+    interfaces: BpfHashMap<MapData, u32, Plain<InterfaceSlots>>,
+    sockets: XskMap<MapData>,
+    counters: PerCpuArray<MapData, Plain<[u64; Counter::COUNT]>>,
+    max_endpoints: u32,
+    open_prefixes: HashMap<(Address, u32), u64>,
+    slots: HashMap<u32, InterfaceSlots>,
+    next_slot: u32,
+}
+
+impl Filter {
+    /// Loads the program, attached to nothing and keeping nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPermitted`], or [`Error::Load`] with what the verifier said last.
+    pub fn load(options: LoadOptions) -> Result<Self, Error> {
+        let max_endpoints = options.max_endpoints.max(1);
+        let prefilter_words = prefilter::words_for(max_endpoints);
+        let mut program = EbpfLoader::new()
+            .map_max_entries("ENDPOINTS", max_endpoints)
+            .map_max_entries("PREFILTER", prefilter_words)
+            .load(aya::include_bytes_aligned!(env!("CALLTAP_BPF_OBJECT")))
+            .map_err(|cause| attach::load_error(&cause))?;
+        attach::load_program(&mut program)?;
+
+        let config = Config { prefilter_mask: prefilter_words - 1, ..Config::default() };
+        let config_words = Words::of(&mut program, "CONFIG", words(config).len())?;
+        config_words.store_all(&words(config));
+        Ok(Self {
+            attached: attach::Attached::default(),
+            config,
+            config_words,
+            signalling_ports: Words::of(&mut program, "SIGNALLING_PORTS", PORT_WORDS as usize)?,
+            prefilter: Prefilter::new(Words::of(
+                &mut program,
+                "PREFILTER",
+                prefilter_words as usize,
+            )?),
+            endpoints: map(&mut program, "ENDPOINTS")?,
+            prefixes: map(&mut program, "PREFIXES")?,
+            interfaces: map(&mut program, "INTERFACES")?,
+            sockets: map(&mut program, "XSKS")?,
+            counters: map(&mut program, "COUNTERS")?,
+            max_endpoints,
+            open_prefixes: HashMap::new(),
+            slots: HashMap::new(),
+            next_slot: 0,
+            program,
+        })
+    }
+
+    /// Says what becomes of packets no warrant asks for; at first, they are dropped.
+    pub fn configure(&mut self, mode: Mode) {
+        self.config.mode = mode as u32;
+        self.publish_config();
+    }
+
+    /// Names the ports that carry signalling, by UDP or TCP, in place of those named before.
+    pub fn set_signalling_ports(&mut self, ports: &[u16]) {
+        let mut words = [0; PORT_WORDS as usize];
+        for &port in ports {
+            let (word, bit) = port_bit(port);
+            words[word as usize] |= bit;
+        }
+        self.signalling_ports.store_all(&words);
+    }
+
+    /// Sets the latest end of any warrant in force, boot clock nanoseconds.
+    ///
+    /// Past it nothing is kept, whatever is open; 0 says that no warrant is in force.
+    pub fn set_signalling_deadline(&mut self, not_after_boot_ns: u64) {
+        self.config.signalling_not_after_ns = not_after_boot_ns;
+        self.publish_config();
+    }
+
+    fn publish_config(&self) {
+        self.config_words.store_all(&words(self.config));
+    }
+
+    /// Has the packets from and to `endpoint` kept until `not_after_boot_ns` of the boot clock.
+    ///
+    /// The next packet the kernel receives is already kept.
+    /// An endpoint that is open takes the new deadline.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::EndpointsFull`], or [`Error::Map`].
+    pub fn open_endpoint(
+        &mut self,
+        endpoint: SocketAddr,
+        not_after_boot_ns: u64,
+    ) -> Result<(), Error> {
+        let endpoint = Endpoint::from(endpoint);
+        if !self.prefilter.is_open(&endpoint) && self.prefilter.open() >= self.max_endpoints {
+            return Err(Error::EndpointsFull { max: self.max_endpoints });
+        }
+        // The bits first: the exact entry is not looked at without them.
+        let opened = self.prefilter.insert(endpoint);
+        let deadline = Plain(Deadline { not_after_ns: not_after_boot_ns });
+        self.endpoints.insert(Plain(endpoint), deadline, 0).map_err(|cause| {
+            if opened {
+                self.prefilter.remove(&endpoint);
+            }
+            map_error("ENDPOINTS")(cause)
+        })
+    }
+
+    /// Has the packets of `endpoint` no longer kept; one that is not open stays so.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Map`].
+    pub fn close_endpoint(&mut self, endpoint: SocketAddr) -> Result<(), Error> {
+        let endpoint = Endpoint::from(endpoint);
+        if !self.prefilter.is_open(&endpoint) {
+            return Ok(());
+        }
+        self.endpoints.remove(&Plain(endpoint)).map_err(map_error("ENDPOINTS"))?;
+        self.prefilter.remove(&endpoint);
+        Ok(())
+    }
+
+    /// Has the packets from and to every address of a prefix kept until `not_after_boot_ns` of the
+    /// boot clock; one that is open takes the new deadline.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PrefixTooLong`], [`Error::PrefixesFull`], or [`Error::Map`].
+    pub fn open_prefix(
+        &mut self,
+        address: IpAddr,
+        prefix_len: u8,
+        not_after_boot_ns: u64,
+    ) -> Result<(), Error> {
+        let (network, bits) = network(address, prefix_len)?;
+        let full = self.open_prefixes.len() >= MAX_PREFIXES as usize;
+        if full && !self.open_prefixes.contains_key(&(network, bits)) {
+            return Err(Error::PrefixesFull);
+        }
+        let deadline = Plain(Deadline { not_after_ns: not_after_boot_ns });
+        let key = Key::new(bits, Plain(network));
+        self.prefixes.insert(&key, deadline, 0).map_err(map_error("PREFIXES"))?;
+        self.open_prefixes.insert((network, bits), not_after_boot_ns);
+        self.publish_prefixes();
+        Ok(())
+    }
+
+    /// Has the packets of a prefix no longer kept; one that is not open stays so.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PrefixTooLong`], or [`Error::Map`].
+    pub fn close_prefix(&mut self, address: IpAddr, prefix_len: u8) -> Result<(), Error> {
+        let (network, bits) = network(address, prefix_len)?;
+        if self.open_prefixes.contains_key(&(network, bits)) {
+            let key = Key::new(bits, Plain(network));
+            self.prefixes.remove(&key).map_err(map_error("PREFIXES"))?;
+            self.open_prefixes.remove(&(network, bits));
+            self.publish_prefixes();
+        }
+        Ok(())
+    }
+
+    fn publish_prefixes(&mut self) {
+        self.config.prefixes = u32::try_from(self.open_prefixes.len()).unwrap_or(u32::MAX);
+        self.publish_config();
+    }
+
+    /// Gives a socket the frames kept from its queue, in place of the queue's socket before it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SlotsFull`], or [`Error::Map`].
+    pub fn register(&mut self, socket: &Socket) -> Result<(), Error> {
+        let interface = socket.interface();
+        let slots = match self.slots.get(&interface.index()) {
+            Some(&slots) => slots,
+            None => {
+                let end = self.next_slot.saturating_add(interface.queues());
+                if end > MAX_SOCKETS {
+                    return Err(Error::SlotsFull);
+                }
+                let slots = InterfaceSlots {
+                    first_slot: self.next_slot,
+                    slots: interface.queues(),
+                    mac: interface.mac(),
+                    reserved: [0; 2],
+                };
+                self.interfaces
+                    .insert(interface.index(), Plain(slots), 0)
+                    .map_err(map_error("INTERFACES"))?;
+                self.next_slot = end;
+                self.slots.insert(interface.index(), slots);
+                slots
+            }
+        };
+        let slot = slots.first_slot + socket.queue();
+        self.sockets.set(slot, socket.as_fd().as_raw_fd(), 0).map_err(map_error("XSKS"))
+    }
+
+    /// What has become of every packet so far, by all CPUs together; also after detaching.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Map`].
+    pub fn counters(&self) -> Result<Counters, Error> {
+        let per_cpu = self.counters.get(&0, 0).map_err(map_error("COUNTERS"))?;
+        Ok(Counters::sum(per_cpu.iter().map(|Plain(cpu)| cpu)))
+    }
+}
+
+/// The configuration as the words the program reads.
+fn words(config: Config) -> [u64; 3] {
+    zerocopy::transmute!(config)
+}
+
+/// The network of a prefix, as the map has it: mapped, and without bits beyond the prefix.
+fn network(address: IpAddr, prefix_len: u8) -> Result<(Address, u32), Error> {
+    let width = if address.is_ipv4() { 32 } else { 128 };
+    if prefix_len > width {
+        return Err(Error::PrefixTooLong { prefix_len, bits: width });
+    }
+    let bits = u32::from(128 - width + prefix_len);
+    let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
+    let network = u128::from_be_bytes(Address::from(address).0) & mask;
+    Ok((Address(network.to_be_bytes()), bits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_has_no_bits_beyond_its_prefix() {
+        let mapped = |text: &str| Address::from(text.parse::<IpAddr>().unwrap());
+        let of = |text: &str, length| network(text.parse().unwrap(), length).unwrap();
+        assert_eq!(of("192.0.2.77", 28), (mapped("192.0.2.64"), 124));
+        assert_eq!(of("192.0.2.77", 0), (mapped("0.0.0.0"), 96));
+        assert_eq!(of("2001:db8::7", 64), (mapped("2001:db8::"), 64));
+        assert_eq!(of("2001:db8::7", 0), (Address([0; 16]), 0));
+        assert!(matches!(
+            network("192.0.2.1".parse().unwrap(), 33),
+            Err(Error::PrefixTooLong { prefix_len: 33, bits: 32 })
+        ));
+    }
+}

@@ -1,0 +1,113 @@
+//! A network interface: its name, index, receive queues and hardware address.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::{
+    io::Errno,
+    net::{AddressFamily, SocketFlags, SocketType, socket_with},
+};
+
+use crate::{Error, netlink};
+
+mod ethtool;
+
+/// An interface of this network namespace, as it was when it was opened.
+#[derive(Clone, Debug)]
+pub struct Interface {
+    name: String,
+    index: u32,
+    queues: u32,
+    mac: [u8; 6],
+    mtu: u32,
+    driver: String,
+}
+
+impl Interface {
+    /// Looks an interface up by its name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchInterface`], or [`Error::System`] if the kernel will not say.
+    pub fn open(name: &str) -> Result<Self, Error> {
+        // IFNAMSIZ is 16, with the final zero.
+        let none = || Error::NoSuchInterface { name: name.into() };
+        if name.is_empty() || name.len() > 15 || name.contains('\0') {
+            return Err(none());
+        }
+        let asked = |cause| Error::system(format!("asking the kernel about {name}"), cause);
+        let link =
+            netlink::link(&netlink::Which::Name(name)).map_err(
+                |cause| match Errno::from_io_error(&cause) {
+                    Some(Errno::NODEV) => none(),
+                    _ => asked(cause),
+                },
+            )?;
+        let socket: OwnedFd =
+            socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
+                .map_err(|cause| asked(cause.into()))?;
+        Ok(Self {
+            // An alternative name was asked for, perhaps: this is the one the kernel uses.
+            queues: ethtool::receive_queues(socket.as_fd(), &link.name),
+            driver: ethtool::driver(socket.as_fd(), &link.name),
+            name: link.name,
+            index: link.index,
+            mac: link.mac,
+            mtu: link.mtu,
+        })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its index, by which the kernel knows it.
+    #[must_use]
+    pub const fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// How many receive queues it uses, numbered from 0; frames come by all of them.
+    #[must_use]
+    pub const fn queues(&self) -> u32 {
+        self.queues
+    }
+
+    /// Its hardware address.
+    #[must_use]
+    pub const fn mac(&self) -> [u8; 6] {
+        self.mac
+    }
+
+    /// Bytes of network-layer packet a frame may carry, link headers not counted.
+    #[must_use]
+    pub const fn mtu(&self) -> u32 {
+        self.mtu
+    }
+
+    /// The name of its driver, or `unknown`.
+    #[must_use]
+    pub fn driver(&self) -> &str {
+        &self.driver
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_has_one_queue() {
+        let loopback = Interface::open("lo").unwrap();
+        assert_eq!((loopback.name(), loopback.queues()), ("lo", 1));
+        assert_eq!(loopback.mac(), [0; 6]);
+    }
+
+    #[test]
+    fn a_name_no_interface_can_have_is_refused() {
+        for name in ["", "none-such", "a-name-of-over-fifteen-bytes", "a\0b"] {
+            assert!(matches!(Interface::open(name), Err(Error::NoSuchInterface { .. })));
+        }
+    }
+}

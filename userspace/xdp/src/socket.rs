@@ -1,0 +1,217 @@
+//! An AF_XDP socket of one receive queue, with its memory and its rings.
+//!
+//! One thread owns a socket; nothing in it is shared, so nothing in it is locked.
+
+use std::{
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    time::Duration,
+};
+
+use calltap_ebpf::abi::Mark;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+    net::{RecvFlags, recv, sockopt, xdp::XdpDesc},
+};
+
+use crate::{
+    Error, Frame, Interface,
+    ring::{Consumer, Producer},
+    umem::Umem,
+};
+
+mod geometry;
+mod open;
+
+pub use geometry::Geometry;
+
+/// An AF_XDP socket bound to one queue of an interface.
+#[derive(Debug)]
+pub struct Socket {
+    // The kernel's ends of the rings go with the descriptor, so it is closed first.
+    fd: OwnedFd,
+    receive: Consumer<XdpDesc>,
+    fill: Producer<u64>,
+    umem: Umem,
+    interface: Interface,
+    queue: u32,
+    mode: BindMode,
+    bad_descriptors: u64,
+    /// Chunks on their way back; kept for its capacity.
+    returning: Vec<u64>,
+}
+
+/// How frames reach the socket's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BindMode {
+    /// The device writes them there.
+    ZeroCopy,
+    /// The kernel copies them there.
+    Copy,
+}
+
+/// What a socket has lost, since it was opened (`XDP_STATISTICS`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Frames lost because none of our chunks was free, or the frame was longer than a chunk.
+    pub rx_dropped: u64,
+    /// Frames lost because we had not read the receive ring in time.
+    pub rx_ring_full: u64,
+    /// How often the kernel found the fill ring empty; in copy mode its frames are in
+    /// `rx_dropped`.
+    pub fill_ring_empty: u64,
+    /// Descriptors the kernel had no right to hand over, and which were not followed; each is a
+    /// frame lost, and a fault of the driver.
+    pub bad_descriptors: u64,
+}
+
+impl Statistics {
+    /// Frames the program gave to the socket and which never became a [`Frame`].
+    #[must_use]
+    pub const fn lost(&self) -> u64 {
+        self.rx_dropped + self.rx_ring_full + self.bad_descriptors
+    }
+}
+
+impl Socket {
+    /// Opens a socket on `queue`, with all of its chunks ready to be filled, and binds it:
+    /// zero-copy where the driver offers it, else copying.
+    ///
+    /// Nothing arrives until a [`Filter`](crate::Filter) has it registered and is attached.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchQueue`], [`Error::NotPermitted`], [`Error::QueueBusy`], or
+    /// [`Error::Socket`] with the step the kernel refused.
+    pub fn open(interface: &Interface, queue: u32, geometry: Geometry) -> Result<Self, Error> {
+        open::open(interface, queue, geometry)
+    }
+
+    /// The interface it is bound to.
+    #[must_use]
+    pub const fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    /// The queue it is bound to.
+    #[must_use]
+    pub const fn queue(&self) -> u32 {
+        self.queue
+    }
+
+    /// How frames reach its memory, as the kernel says (`XDP_OPTIONS`).
+    #[must_use]
+    pub const fn mode(&self) -> BindMode {
+        self.mode
+    }
+
+    /// Appends up to `limit` received frames to `frames`, in the order of their arrival; returns
+    /// how many.
+    ///
+    /// It never waits, and wakes the kernel where the driver sleeps for want of chunks.
+    pub fn receive(&mut self, frames: &mut Vec<Frame>, limit: usize) -> usize {
+        let before = frames.len();
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        let (umem, bad_descriptors) = (&mut self.umem, &mut self.bad_descriptors);
+        let taken = self.receive.pop(limit, |descriptor| match umem.take(&descriptor) {
+            Some(frame) => frames.push(frame),
+            None => *bad_descriptors += 1,
+        });
+        if taken == 0 {
+            self.wake_driver();
+        }
+        frames.len() - before
+    }
+
+    /// The mark the program wrote for this frame: arrival time, reason and queue.
+    ///
+    /// # Panics
+    ///
+    /// If the frame is another socket's.
+    #[must_use]
+    pub fn mark(&self, frame: &Frame) -> Mark {
+        self.umem.mark(frame)
+    }
+
+    /// The frame's bytes, from the link header on.
+    ///
+    /// # Panics
+    ///
+    /// If the frame is another socket's.
+    #[must_use]
+    pub fn bytes(&self, frame: &Frame) -> &[u8] {
+        self.umem.bytes(frame)
+    }
+
+    /// Gives frames back to the kernel, all of them in one batch.
+    ///
+    /// # Panics
+    ///
+    /// If a frame is another socket's.
+    pub fn release(&mut self, frames: impl IntoIterator<Item = Frame>) {
+        let umem = &mut self.umem;
+        self.returning.extend(frames.into_iter().map(|frame| umem.give_up(frame)));
+        // The kernel publishes late which chunks it took, but the ring is twice as large as all
+        // chunks together; should it yet be full, what is left waits for the next batch.
+        let pushed = self.fill.push(self.returning.iter().copied());
+        self.returning.drain(..pushed as usize);
+        self.wake_driver();
+    }
+
+    /// Waits until a frame is there or `timeout` is over; returns whether one is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InterfaceGone`] once the interface is gone or down, or [`Error::System`].
+    pub fn wait(&self, timeout: Duration) -> Result<bool, Error> {
+        let timeout = Timespec::try_from(timeout).ok();
+        let mut polled = [PollFd::new(&self.fd, PollFlags::IN)];
+        match poll(&mut polled, timeout.as_ref()) {
+            Ok(_) => {}
+            // A signal: the caller looks at what it means, and comes back.
+            Err(Errno::INTR) => return Ok(false),
+            Err(cause) => {
+                let what = format!("waiting on queue {} of {}", self.queue, self.interface.name());
+                return Err(Error::system(what, cause));
+            }
+        }
+        let events = polled[0].revents();
+        if events.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL) {
+            return Err(Error::InterfaceGone { interface: self.interface.name().into() });
+        }
+        Ok(events.contains(PollFlags::IN))
+    }
+
+    /// What it has lost since it was opened.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`] if the kernel will not say.
+    pub fn statistics(&self) -> Result<Statistics, Error> {
+        let told = sockopt::xdp_statistics(&self.fd).map_err(|cause| {
+            let what = format!("statistics of queue {} of {}", self.queue, self.interface.name());
+            Error::system(what, cause)
+        })?;
+        Ok(Statistics {
+            rx_dropped: told.rx_dropped,
+            rx_ring_full: told.rx_ring_full.unwrap_or_default(),
+            fill_ring_empty: told.rx_fill_ring_empty_descs.unwrap_or_default(),
+            bad_descriptors: self.bad_descriptors,
+        })
+    }
+
+    /// Wakes the driver if it sleeps until there are chunks to fill.
+    fn wake_driver(&self) {
+        if self.fill.needs_wakeup() {
+            // An empty receive is the wake-up call (Documentation/networking/af_xdp.rst).
+            // It fails only on a socket whose interface is gone or down, which `wait` reports.
+            let _ = recv(&self.fd, &mut [0_u8; 0][..], RecvFlags::DONTWAIT);
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}

@@ -1,0 +1,77 @@
+//! How much memory a socket has, and in which pieces.
+
+/// The sizes of a socket's memory and rings.
+///
+/// All but `chunk_bytes` are rounded up to a power of two, as rings need it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Frames in circulation: how many may wait to be released and received, together.
+    pub frames: u32,
+    /// Bytes of a chunk: 2048 or 4096; the kernel keeps 256 of them to itself.
+    pub chunk_bytes: u32,
+    /// Frames that may wait to be received: the burst that is survived without the reader.
+    pub receive_ring: u32,
+}
+
+impl Geometry {
+    /// Chunks that hold a whole frame of an interface of this MTU, with a ring of 4096 frames and
+    /// as many again in the reader's hands.
+    ///
+    /// Beyond an MTU of 3818 a frame may be longer than the longest chunk; it is then counted as
+    /// `rx_dropped`.
+    #[must_use]
+    pub const fn for_mtu(mtu: u32) -> Self {
+        let short = mtu.saturating_add(LINK_HEADERS) <= 2048 - HEADROOM;
+        Self { frames: 8192, chunk_bytes: if short { 2048 } else { 4096 }, receive_ring: 4096 }
+    }
+
+    /// The sizes the kernel takes.
+    pub(crate) fn rounded(self) -> Self {
+        let round = |entries: u32| entries.clamp(64, 1 << 20).next_power_of_two();
+        Self {
+            frames: round(self.frames),
+            chunk_bytes: self.chunk_bytes.clamp(2048, 4096).next_power_of_two(),
+            receive_ring: round(self.receive_ring),
+        }
+    }
+
+    /// Entries of the fill ring.
+    ///
+    /// In copy mode the kernel publishes late which chunks it has taken: a ring of just as many
+    /// entries as chunks would look full while chunks are free.
+    pub(crate) const fn fill_ring(self) -> u32 {
+        self.frames * 2
+    }
+}
+
+impl Default for Geometry {
+    fn default() -> Self {
+        Self::for_mtu(1500)
+    }
+}
+
+/// Bytes of a chunk ahead of the frame (`XDP_PACKET_HEADROOM`).
+const HEADROOM: u32 = 256;
+
+/// Bytes of an Ethernet header with two VLAN tags.
+const LINK_HEADERS: u32 = 22;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_hold_a_whole_frame_of_the_mtu() {
+        assert_eq!(Geometry::for_mtu(1500).chunk_bytes, 2048);
+        assert_eq!(Geometry::for_mtu(1770).chunk_bytes, 2048);
+        assert_eq!(Geometry::for_mtu(1771).chunk_bytes, 4096);
+        assert_eq!(Geometry::for_mtu(u32::MAX).chunk_bytes, 4096);
+    }
+
+    #[test]
+    fn odd_sizes_are_rounded_up_to_what_rings_need() {
+        let odd = Geometry { frames: 511, chunk_bytes: 3000, receive_ring: 0 }.rounded();
+        assert_eq!(odd, Geometry { frames: 512, chunk_bytes: 4096, receive_ring: 64 });
+        assert_eq!(odd.fill_ring(), 1024);
+    }
+}

@@ -1,0 +1,133 @@
+//! Setting a socket up: memory, rings, chunks, and last of all the queue.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::{
+    io::Errno,
+    net::{
+        AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt,
+        xdp::{
+            SocketAddrXdp, SocketAddrXdpFlags, XDP_PGOFF_RX_RING, XDP_UMEM_PGOFF_FILL_RING,
+            XdpDesc, XdpOptionsFlags, XdpRingOffset, XdpUmemReg, XdpUmemRegFlags,
+        },
+    },
+};
+
+use super::{BindMode, Geometry, Socket};
+use crate::{
+    Error, Interface, error,
+    mapping::Mapping,
+    ring::{Consumer, Producer, mapping_length},
+    umem::Umem,
+};
+
+pub(super) fn open(interface: &Interface, queue: u32, geometry: Geometry) -> Result<Socket, Error> {
+    if queue >= interface.queues() {
+        return Err(Error::NoSuchQueue {
+            interface: interface.name().into(),
+            queue,
+            queues: interface.queues(),
+        });
+    }
+    let geometry = geometry.rounded();
+    let refused = |step| move |cause| refusal(interface, queue, step, cause);
+
+    let fd = socket_with(AddressFamily::XDP, SocketType::RAW, SocketFlags::CLOEXEC, None)
+        .map_err(refused("opening an AF_XDP socket"))?;
+    let umem = Umem::new(geometry.frames, geometry.chunk_bytes)
+        .map_err(refused("allocating memory for frames"))?;
+    register(&fd, &umem, geometry).map_err(refused("registering memory for frames"))?;
+    size_rings(&fd, geometry).map_err(refused("sizing the rings"))?;
+
+    let offsets = sockopt::xdp_mmap_offsets(&fd).map_err(refused("finding the rings"))?;
+    let size = geometry.receive_ring;
+    let mapping = map_ring::<XdpDesc>(&fd, &offsets.rx, size, XDP_PGOFF_RX_RING)
+        .map_err(refused("mapping the receive ring"))?;
+    let receive = Consumer::new(mapping, &offsets.rx, size)
+        .ok_or_else(|| refused("reading the receive ring")(Errno::NOSYS))?;
+    let size = geometry.fill_ring();
+    let mapping = map_ring::<u64>(&fd, &offsets.fr, size, XDP_UMEM_PGOFF_FILL_RING)
+        .map_err(refused("mapping the fill ring"))?;
+    let mut fill = Producer::new(mapping, &offsets.fr, size)
+        .ok_or_else(|| refused("reading the fill ring")(Errno::NOSYS))?;
+
+    // Some drivers never look again at a fill ring that was empty when they took the socket.
+    fill.push(umem.chunks());
+    let mode = bind_queue(&fd, interface, queue)?;
+    Ok(Socket {
+        fd,
+        receive,
+        fill,
+        umem,
+        interface: interface.clone(),
+        queue,
+        mode,
+        bad_descriptors: 0,
+        returning: Vec::with_capacity(geometry.frames as usize),
+    })
+}
+
+fn register(fd: &OwnedFd, umem: &Umem, geometry: Geometry) -> Result<(), Errno> {
+    let (addr, len) = umem.range();
+    let registration = XdpUmemReg {
+        addr,
+        len,
+        chunk_size: geometry.chunk_bytes,
+        headroom: 0,
+        flags: XdpUmemRegFlags::empty(),
+        tx_metadata_len: 0,
+    };
+    sockopt::set_xdp_umem_reg(fd, registration)
+}
+
+/// Sizes the rings; nothing is ever sent, but the kernel wants a completion ring too.
+fn size_rings(fd: &OwnedFd, geometry: Geometry) -> Result<(), Errno> {
+    sockopt::set_xdp_umem_fill_ring_size(fd, geometry.fill_ring())?;
+    sockopt::set_xdp_umem_completion_ring_size(fd, 64)?;
+    sockopt::set_xdp_rx_ring_size(fd, geometry.receive_ring)
+}
+
+fn map_ring<T>(
+    fd: &OwnedFd,
+    offsets: &XdpRingOffset,
+    size: u32,
+    place: u64,
+) -> Result<Mapping, Errno> {
+    let length = mapping_length::<T>(offsets, size).ok_or(Errno::OVERFLOW)?;
+    Mapping::shared(fd.as_fd(), length, place)
+}
+
+/// Binds the socket, and asks the kernel how.
+///
+/// Asked for neither mode, the kernel tries zero-copy and then copies; some drivers fail half-way,
+/// so that copying is then asked for by name.
+fn bind_queue(fd: &OwnedFd, interface: &Interface, queue: u32) -> Result<BindMode, Error> {
+    let wakeup = SocketAddrXdpFlags::XDP_USE_NEED_WAKEUP;
+    let try_bind = |flags| bind(fd, &SocketAddrXdp::new(flags, interface.index(), queue));
+    match try_bind(wakeup) {
+        Ok(()) => {}
+        Err(Errno::BUSY) => {
+            return Err(Error::QueueBusy { interface: interface.name().into(), queue });
+        }
+        Err(first) => try_bind(wakeup | SocketAddrXdpFlags::XDP_COPY)
+            .map_err(|_| refusal(interface, queue, "binding the queue", first))?,
+    }
+    let options = sockopt::xdp_options(fd)
+        .map_err(|cause| refusal(interface, queue, "asking how it was bound", cause))?;
+    Ok(if options.contains(XdpOptionsFlags::XDP_OPTIONS_ZEROCOPY) {
+        BindMode::ZeroCopy
+    } else {
+        BindMode::Copy
+    })
+}
+
+fn refusal(interface: &Interface, queue: u32, step: &'static str, cause: Errno) -> Error {
+    let cause = cause.into();
+    match error::not_permitted(&cause) {
+        Some(missing) => {
+            let what = format!("{step} for queue {queue} of {}", interface.name());
+            Error::NotPermitted { what, missing }
+        }
+        None => Error::Socket { interface: interface.name().into(), queue, step, cause },
+    }
+}

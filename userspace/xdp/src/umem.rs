@@ -1,0 +1,172 @@
+//! The memory frames arrive in, cut into chunks, and the tokens that stand for its frames.
+//!
+//! A chunk is either the kernel's or ours, never both: a [`Frame`] is the only right to read a
+//! chunk, cannot be copied, and is given up when the chunk goes back.
+//! The kernel is held to the same rule: a descriptor of a chunk we hold, or one that does not lie
+//! within its chunk, is counted and not followed.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use calltap_ebpf::abi::Mark;
+use rustix::net::xdp::XdpDesc;
+use zerocopy::FromBytes;
+
+use crate::mapping::Mapping;
+
+/// A received frame: the right to read one chunk until it is released.
+///
+/// A frame that is dropped instead of released costs its socket one chunk until that is closed.
+#[derive(Debug)]
+#[must_use = "a frame goes back to its socket by `release`"]
+pub struct Frame {
+    owner: u32,
+    offset: usize,
+    length: usize,
+}
+
+impl Frame {
+    /// Bytes in the frame.
+    #[must_use]
+    pub const fn length(&self) -> usize {
+        self.length
+    }
+}
+
+/// The chunks of one socket.
+#[derive(Debug)]
+pub(crate) struct Umem {
+    mapping: Mapping,
+    chunk_bytes: usize,
+    /// By chunk: whether a [`Frame`] stands for it.
+    held: Vec<bool>,
+    id: u32,
+}
+
+impl Umem {
+    /// Maps `chunks` chunks of `chunk_bytes`, all the kernel's to fill.
+    pub(crate) fn new(chunks: u32, chunk_bytes: u32) -> rustix::io::Result<Self> {
+        static NEXT_ID: AtomicU32 = AtomicU32::new(0);
+        let (chunks, chunk_bytes) = (chunks as usize, chunk_bytes as usize);
+        Ok(Self {
+            mapping: Mapping::anonymous(chunks * chunk_bytes)?,
+            chunk_bytes,
+            held: vec![false; chunks],
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+        })
+    }
+
+    /// The memory's address and length, for registration.
+    pub(crate) fn range(&self) -> (u64, u64) {
+        let start = self.mapping.at::<u8>(0, 0).map_or(0, |start| start.as_ptr() as u64);
+        (start, self.mapping.length() as u64)
+    }
+
+    /// The address of every chunk.
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = u64> + use<> {
+        let chunk_bytes = self.chunk_bytes as u64;
+        (0..self.held.len() as u64).map(move |chunk| chunk * chunk_bytes)
+    }
+
+    /// Takes over the chunk of a descriptor; `None` if the kernel had no right to hand it over.
+    pub(crate) fn take(&mut self, descriptor: &XdpDesc) -> Option<Frame> {
+        let offset = usize::try_from(descriptor.addr).ok()?;
+        let length = descriptor.len as usize;
+        let within = offset % self.chunk_bytes;
+        if within < size_of::<Mark>() || within + length > self.chunk_bytes {
+            return None;
+        }
+        let held = self.held.get_mut(offset / self.chunk_bytes)?;
+        if *held {
+            return None;
+        }
+        *held = true;
+        Some(Frame { owner: self.id, offset, length })
+    }
+
+    /// Gives a frame's chunk up; returns its address.
+    ///
+    /// # Panics
+    ///
+    /// If the frame is another socket's.
+    pub(crate) fn give_up(&mut self, frame: Frame) -> u64 {
+        self.assert_owner(&frame);
+        let chunk = frame.offset / self.chunk_bytes;
+        self.held[chunk] = false;
+        (chunk * self.chunk_bytes) as u64
+    }
+
+    /// The frame's bytes.
+    ///
+    /// # Panics
+    ///
+    /// If the frame is another socket's.
+    pub(crate) fn bytes(&self, frame: &Frame) -> &[u8] {
+        self.assert_owner(frame);
+        self.slice(frame.offset, frame.length)
+    }
+
+    /// The mark ahead of the frame's first byte.
+    ///
+    /// # Panics
+    ///
+    /// If the frame is another socket's.
+    pub(crate) fn mark(&self, frame: &Frame) -> Mark {
+        self.assert_owner(frame);
+        let bytes = self.slice(frame.offset - size_of::<Mark>(), size_of::<Mark>());
+        Mark::read_from_bytes(bytes).unwrap_or(Mark { arrival_ns: 0, reason: 0, queue: 0 })
+    }
+
+    /// Bytes of a chunk that is held, as `take` has checked.
+    fn slice(&self, offset: usize, length: usize) -> &[u8] {
+        let Some(start) = self.mapping.at::<u8>(offset, length) else {
+            return &[];
+        };
+        // SAFETY: the bytes lie within the mapping; the kernel does not write to a chunk between
+        // handing it over and getting it back, and a frame borrowed here cannot go back meanwhile.
+        unsafe { std::slice::from_raw_parts(start.as_ptr(), length) }
+    }
+
+    fn assert_owner(&self, frame: &Frame) {
+        assert_eq!(frame.owner, self.id, "a frame is read and released by its own socket");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::xdp::XdpDescOptions;
+
+    use super::*;
+
+    fn descriptor(addr: u64, len: u32) -> XdpDesc {
+        XdpDesc { addr, len, options: XdpDescOptions::empty() }
+    }
+
+    #[test]
+    fn a_chunk_is_handed_over_once_until_it_goes_back() {
+        let mut umem = Umem::new(4, 2048).unwrap();
+        let frame = umem.take(&descriptor(2048 + 256, 60)).unwrap();
+        assert_eq!(umem.bytes(&frame).len(), 60);
+        assert!(umem.take(&descriptor(2048 + 256, 60)).is_none());
+        assert!(umem.take(&descriptor(2048 + 512, 60)).is_none());
+        assert_eq!(umem.give_up(frame), 2048);
+        assert!(umem.take(&descriptor(2048 + 256, 60)).is_some());
+    }
+
+    #[test]
+    fn a_descriptor_outside_its_chunk_is_not_followed() {
+        let mut umem = Umem::new(4, 2048).unwrap();
+        assert!(umem.take(&descriptor(4 * 2048 + 256, 60)).is_none());
+        assert!(umem.take(&descriptor(256, 1793)).is_none());
+        assert!(umem.take(&descriptor(15, 60)).is_none());
+        assert!(umem.take(&descriptor(u64::MAX, 60)).is_none());
+    }
+
+    #[test]
+    #[should_panic(expected = "by its own socket")]
+    fn a_frame_is_not_read_by_another_socket() {
+        let mut one = Umem::new(1, 2048).unwrap();
+        let other = Umem::new(1, 2048).unwrap();
+        let frame = one.take(&descriptor(256, 60)).unwrap();
+        let _ = other.bytes(&frame);
+    }
+}
