@@ -32,8 +32,10 @@ pub struct Limits {
     pub stream_bytes: usize,
     /// How long a stream is remembered without a segment.
     pub stream_age: Duration,
-    /// How long a missing segment is waited for.
+    /// How long a missing segment is waited for while later ones come.
     pub stream_gap: Duration,
+    /// How long the rest of a message is waited for while nothing comes.
+    pub stream_wait: Duration,
     /// Largest message framed in a stream: start line, header and body.
     pub message_bytes: usize,
 }
@@ -53,6 +55,7 @@ impl Default for Limits {
             stream_bytes: 64 << 20,
             stream_age: Duration::from_secs(3600),
             stream_gap: Duration::from_secs(3),
+            stream_wait: Duration::from_secs(60),
             message_bytes: 256 << 10,
         }
     }

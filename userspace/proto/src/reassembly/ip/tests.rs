@@ -1,0 +1,151 @@
+//! Fragments in every order, twice, overlapping, and too many.
+
+use super::*;
+use crate::made;
+use crate::packet::{self, Body, LinkType};
+use proptest::prelude::*;
+use std::vec;
+
+const V4: [&str; 2] = ["192.0.2.1:4000", "198.51.100.2:5060"];
+const V6: [&str; 2] = ["[2001:db8::1]:4000", "[2001:db8::2]:5060"];
+
+fn text() -> Vec<u8> {
+    (0u8..=255).cycle().take(1000).collect()
+}
+
+fn kept(at: u64, bytes: &[u8]) -> Kept<'_> {
+    Kept { at: Timestamp(at), interface: 0, link: LinkType::Ethernet, bytes }
+}
+
+fn feed(fragments: &mut Fragments, at: u64, frame: &[u8]) -> Option<Whole> {
+    let packet = packet::parse(LinkType::Ethernet, frame).expect("a packet");
+    let Body::Fragment(fragment) = packet.body else { panic!("a fragment") };
+    fragments.feed(&kept(at, frame), &packet, &fragment)
+}
+
+/// The UDP payload of what the frames give, and how many frames it has.
+fn reassembled(frames: &[Vec<u8>]) -> Vec<(Vec<u8>, usize, bool)> {
+    let mut fragments = Fragments::new(&Limits::default());
+    let wholes = frames.iter().filter_map(|frame| feed(&mut fragments, 0, frame));
+    wholes.map(|whole| (payload(&whole), whole.frames.len(), whole.conflict)).collect()
+}
+
+fn payload(whole: &Whole) -> Vec<u8> {
+    match packet::parse(LinkType::Raw, &whole.packet).expect("a packet").body {
+        Body::Udp(datagram) => datagram.payload.to_vec(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn permutations(frames: &[Vec<u8>]) -> Vec<Vec<Vec<u8>>> {
+    if frames.len() < 2 {
+        return vec![frames.to_vec()];
+    }
+    (0..frames.len())
+        .flat_map(|first| {
+            let mut rest = frames.to_vec();
+            let first = rest.remove(first);
+            permutations(&rest).into_iter().map(move |mut order| {
+                order.insert(0, first.clone());
+                order
+            })
+        })
+        .collect()
+}
+
+#[test]
+fn fragments_in_every_order_give_the_same_datagram() {
+    for [from, to] in [V4, V6] {
+        let frames = made::fragments(from, to, &text(), &[0, 8, 400, 800, 1008]);
+        for order in permutations(&frames) {
+            assert_eq!(reassembled(&order), [(text(), 4, false)]);
+        }
+    }
+}
+
+#[test]
+fn duplicates_are_kept_and_change_nothing() {
+    let frames = made::fragments(V4[0], V4[1], &text(), &[0, 400, 1008]);
+    let order = [&frames[1], &frames[1], &frames[0], &frames[0]].map(Clone::clone);
+    assert_eq!(reassembled(&order), [(text(), 3, false)]);
+}
+
+#[test]
+fn overlapping_fragments_that_differ_are_flagged_and_the_first_wins() {
+    let (from, to) = (V4[0].parse().unwrap(), V4[1].parse().unwrap());
+    let mut frames = made::fragments(V4[0], V4[1], &text(), &[0, 400, 1008]);
+    frames.insert(1, made::fragment(from, to, 392, true, &[0xee; 16]));
+    let [(payload, 3, true)] = &reassembled(&frames)[..] else { panic!() };
+    let mut expected = text();
+    expected[392..400].fill(0xee); // Behind the first fragment's end nothing had been said.
+    assert_eq!(*payload, expected);
+}
+
+#[test]
+fn one_identification_to_two_destinations_is_two_datagrams() {
+    let one = made::fragments(V4[0], V4[1], &[1; 100], &[0, 56, 108]);
+    let other = made::fragments(V4[0], "203.0.113.9:5060", &[2; 100], &[0, 56, 108]);
+    let order = [&one[0], &other[1], &other[0], &one[1]].map(Clone::clone);
+    let found = reassembled(&order);
+    assert_eq!(found, [(vec![2; 100], 2, false), (vec![1; 100], 2, false)]);
+}
+
+#[test]
+fn a_late_duplicate_does_not_mix_with_the_next_datagram() {
+    let mut fragments = Fragments::new(&Limits::default());
+    let first = made::fragments(V4[0], V4[1], &[1; 100], &[0, 56, 108]);
+    let next = made::fragments(V4[0], V4[1], &[2; 100], &[0, 56, 108]);
+    assert!(feed(&mut fragments, 0, &first[0]).is_none());
+    assert!(feed(&mut fragments, 1, &first[1]).is_some());
+    assert!(feed(&mut fragments, 2, &first[1]).is_none());
+    assert_eq!(fragments.late, 1);
+    let later = 2_000_000_000;
+    assert!(feed(&mut fragments, later, &next[0]).is_none());
+    let whole = feed(&mut fragments, later, &next[1]).expect("the next datagram");
+    assert_eq!(payload(&whole), [2; 100]);
+}
+
+#[test]
+fn a_flood_of_first_halves_stays_within_its_bounds() {
+    let limits = Limits { datagrams: 10, datagram_bytes: 4000, ..Limits::default() };
+    let mut fragments = Fragments::new(&limits);
+    for port in 0u8..=255 {
+        let from = std::format!("192.0.2.{port}:4000");
+        let half = made::fragments(&from, V4[1], &text(), &[0, 400, 1008]).remove(0);
+        assert!(feed(&mut fragments, u64::from(port), &half).is_none());
+        assert!(fragments.datagrams.len() <= 10 && fragments.bytes <= 4000);
+        assert_eq!(fragments.datagrams.len(), fragments.by_age.len());
+    }
+    assert!(fragments.given_up >= 246);
+    fragments.expire(Timestamp(60_000_000_000));
+    assert_eq!((fragments.datagrams.len(), fragments.bytes), (0, 0));
+}
+
+#[test]
+fn fragments_that_end_nowhere_or_beyond_are_no_datagram() {
+    let (from, to) = (V4[0].parse().unwrap(), V4[1].parse().unwrap());
+    let mut fragments = Fragments::new(&Limits::default());
+    let beyond = made::fragment(from, to, 65_528, false, &[0; 64]);
+    assert!(feed(&mut fragments, 0, &beyond).is_none());
+    let ends_before = made::fragment(from, to, 8, false, &[0; 8]);
+    assert!(feed(&mut fragments, 0, &ends_before).is_none());
+}
+
+proptest! {
+    #[test]
+    fn any_order_and_duplication_gives_the_same_datagram(
+        cuts in proptest::collection::btree_set(1usize..126, 0..12),
+        order in proptest::collection::vec(any::<prop::sample::Index>(), 0..40),
+    ) {
+        let cuts: Vec<usize> = [0].into_iter().chain(cuts.iter().map(|c| c * 8)).chain([1008]).collect();
+        let frames = made::fragments(V6[0], V6[1], &text(), &cuts);
+        let mut shuffled: Vec<_> = order.iter().map(|at| at.get(&frames).clone()).collect();
+        shuffled.extend(frames);
+        if cuts.len() > 2 {
+            let found = reassembled(&shuffled);
+            prop_assert_eq!(found.len(), 1);
+            prop_assert_eq!(&found[0].0, &text());
+            prop_assert!(!found[0].2);
+        }
+    }
+}

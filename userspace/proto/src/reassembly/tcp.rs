@@ -1,0 +1,129 @@
+//! TCP streams, one for each direction of each connection, as far as they carry SIP.
+
+use alloc::collections::BTreeMap;
+use core::net::SocketAddr;
+
+use super::stream::Stream;
+pub(crate) use super::stream::{Framed, Verdict};
+use crate::call::Limits;
+use crate::event::Kept;
+use crate::packet::Segment;
+use crate::time::Timestamp;
+
+/// The streams followed, and which to forget first.
+///
+/// A stream that carried a target's message is forgotten after all those that did not.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    streams: BTreeMap<Key, Stream>,
+    /// Keys by worth and age: whether the stream carried a target's message, and a number that is
+    /// drawn anew with each segment.
+    by_worth: BTreeMap<Worth, Key>,
+    /// Keys of streams in which a message has begun, by age.
+    waiting: BTreeMap<u64, Key>,
+    next_serial: u64,
+    bytes: usize,
+    limits: Limits,
+    /// Streams forgotten for want of room.
+    pub(crate) evicted: u64,
+}
+
+type Key = (SocketAddr, SocketAddr);
+type Worth = (bool, u64);
+
+impl Streams {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            streams: BTreeMap::new(),
+            by_worth: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            next_serial: 0,
+            bytes: 0,
+            limits: limits.clone(),
+            evicted: 0,
+        }
+    }
+
+    /// Takes a segment and gives the messages that it completes to `sink`, whose verdict says
+    /// whether the message was a target's.
+    pub(crate) fn feed(
+        &mut self,
+        frames: &[Kept<'_>],
+        at: Timestamp,
+        segment: &Segment<'_>,
+        sink: &mut dyn FnMut(Framed<'_>) -> Verdict,
+    ) {
+        if segment.payload.is_empty() && !segment.syn && !segment.last {
+            return;
+        }
+        let key = (segment.source, segment.destination);
+        let known = self.take(&key);
+        let Some(mut stream) = known.or_else(|| Stream::open(segment, at)) else { return };
+        stream.feed(frames, at, segment, &self.limits, sink);
+        self.next_serial += 1;
+        stream.set_serial(self.next_serial);
+        self.put(key, stream);
+        self.expire(at, sink);
+        while self.streams.len() > self.limits.streams || self.bytes > self.limits.stream_bytes {
+            let Some((_, &key)) = self.by_worth.first_key_value() else { break };
+            self.evicted += 1;
+            self.forget(&key, sink);
+        }
+    }
+
+    /// Gives up what was waited for too long, and forgets idle streams.
+    pub(crate) fn expire(&mut self, now: Timestamp, sink: &mut dyn FnMut(Framed<'_>) -> Verdict) {
+        while let Some((_, &key)) = self.waiting.first_key_value() {
+            let idle = self.streams.get(&key).map(|stream| now.since(stream.last_at()));
+            if idle.is_some_and(|idle| idle <= self.limits.stream_wait) {
+                break;
+            }
+            if let Some(mut stream) = self.take(&key) {
+                stream.break_off(&self.limits, sink);
+                self.put(key, stream);
+            }
+        }
+        for worth in [false, true] {
+            while let Some((_, &key)) = self.by_worth.range((worth, 0)..).next() {
+                let idle = self.streams.get(&key).map(|stream| now.since(stream.last_at()));
+                if idle.is_some_and(|idle| idle <= self.limits.stream_age) {
+                    break;
+                }
+                self.forget(&key, sink);
+            }
+        }
+    }
+
+    /// Gives out what is left of messages that never became whole.
+    pub(crate) fn finish(&mut self, sink: &mut dyn FnMut(Framed<'_>) -> Verdict) {
+        while let Some((_, &key)) = self.by_worth.first_key_value() {
+            self.forget(&key, sink);
+        }
+    }
+
+    fn forget(&mut self, key: &Key, sink: &mut dyn FnMut(Framed<'_>) -> Verdict) {
+        if let Some(mut stream) = self.take(key) {
+            stream.break_off(&self.limits, sink);
+        }
+    }
+
+    fn take(&mut self, key: &Key) -> Option<Stream> {
+        let stream = self.streams.remove(key)?;
+        self.by_worth.remove(&stream.worth());
+        self.waiting.remove(&stream.serial());
+        self.bytes -= stream.cost();
+        Some(stream)
+    }
+
+    fn put(&mut self, key: Key, stream: Stream) {
+        self.by_worth.insert(stream.worth(), key);
+        if stream.is_waiting() {
+            self.waiting.insert(stream.serial(), key);
+        }
+        self.bytes += stream.cost();
+        self.streams.insert(key, stream);
+    }
+}
+
+#[cfg(test)]
+mod tests;
