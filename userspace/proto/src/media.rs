@@ -51,9 +51,23 @@ impl<T: Clone + PartialEq> MediaTable<T> {
 
     /// The bindings of a packet's two ends, the destination's first, each once.
     pub fn lookup(&self, source: SocketAddr, destination: SocketAddr) -> impl Iterator<Item = &T> {
-        let theirs = self.at(destination);
-        let ours = self.at(source);
+        let theirs = self.bindings(destination);
+        let ours = self.bindings(source);
         theirs.iter().chain(ours.iter().filter(move |binding| !theirs.contains(binding)))
+    }
+
+    /// What `endpoint` is bound to.
+    #[must_use]
+    pub fn bindings(&self, endpoint: SocketAddr) -> &[T] {
+        self.bindings.get(&key(endpoint)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Takes away every binding that `keep` does not choose.
+    pub fn retain(&mut self, keep: impl Fn(&T) -> bool) {
+        self.bindings.retain(|_, bound| {
+            bound.retain(&keep);
+            !bound.is_empty()
+        });
     }
 
     /// How many endpoints are bound.
@@ -66,10 +80,6 @@ impl<T: Clone + PartialEq> MediaTable<T> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bindings.is_empty()
-    }
-
-    fn at(&self, endpoint: SocketAddr) -> &[T] {
-        self.bindings.get(&key(endpoint)).map_or(&[], Vec::as_slice)
     }
 }
 

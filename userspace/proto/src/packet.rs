@@ -70,6 +70,20 @@ pub struct Packet<'a> {
     pub body: Body<'a>,
 }
 
+impl Packet<'_> {
+    /// Sender and receiver; the port is 0 where the packet bears none.
+    #[must_use]
+    pub fn endpoints(&self) -> (SocketAddr, SocketAddr) {
+        match self.body {
+            Body::Udp(Datagram { source, destination, .. })
+            | Body::Tcp(Segment { source, destination, .. }) => (source, destination),
+            Body::Fragment(_) | Body::Other { .. } => {
+                (SocketAddr::new(self.source, 0), SocketAddr::new(self.destination, 0))
+            }
+        }
+    }
+}
+
 /// What an IP packet carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body<'a> {
@@ -172,6 +186,19 @@ pub fn parse(link: LinkType, frame: &[u8]) -> Result<Packet<'_>, Malformed> {
             body,
         })
         .ok_or(Malformed::Header { at: before + walk.transport_offset })
+}
+
+/// Walks a frame's headers as the kernel filter does, for a verdict on the host; offsets count from
+/// the byte behind the link header, except in Ethernet.
+///
+/// # Errors
+///
+/// Why there is no IP packet to judge.
+pub fn walk(link: LinkType, frame: &[u8]) -> Result<headers::Packet, Stop> {
+    match network_layer(link, frame).map_err(|_| Stop::NotIp)? {
+        (Network::Tagged, rest) => headers::walk_ethernet(rest),
+        (Network::Bare, rest) => headers::walk_network(rest, 0),
+    }
 }
 
 /// What the bytes behind a link header begin with.
