@@ -66,11 +66,18 @@ impl Chunk {
 
     /// The records, in the order in which they came.
     pub fn records(&self) -> impl ExactSizeIterator<Item = Encoded<'_>> {
-        self.index.iter().map(|entry| {
-            let Entry { warrant, cin, kind, at_ns, carry, start, end } = *entry;
-            let block = self.bytes.get(start..end).unwrap_or_default();
-            Encoded { warrant, cin, kind, at_ns, carry, block }
-        })
+        self.index.iter().map(|entry| self.encoded(entry))
+    }
+
+    /// The record at `position`, counted from 0 in the order in which they came.
+    pub fn record(&self, position: usize) -> Option<Encoded<'_>> {
+        self.index.get(position).map(|entry| self.encoded(entry))
+    }
+
+    fn encoded(&self, entry: &Entry) -> Encoded<'_> {
+        let Entry { warrant, cin, kind, at_ns, carry, start, end } = *entry;
+        let block = self.bytes.get(start..end).unwrap_or_default();
+        Encoded { warrant, cin, kind, at_ns, carry, block }
     }
 
     /// Whether it holds no record.

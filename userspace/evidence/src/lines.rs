@@ -103,7 +103,7 @@ pub struct VolumeLine {
     pub node: String,
     /// Program and version.
     pub tool: String,
-    /// Why it was sealed: `duration`, `filesize`, `end`, `failed` or `interrupted`.
+    /// Why it was sealed: `duration`, `filesize`, `interface`, `end`, `failed` or `interrupted`.
     pub reason: String,
     /// Whether the writer died before it was sealed: it ends at the last whole block.
     pub interrupted: bool,

@@ -34,6 +34,11 @@ impl Authority {
         self.warrant
     }
 
+    /// The first nanosecond that it covers.
+    pub fn from_ns(&self) -> u64 {
+        self.from_ns
+    }
+
     /// The last nanosecond that it covers.
     pub fn until_ns(&self) -> u64 {
         self.until_ns
@@ -103,6 +108,13 @@ impl<'a> Record<'a> {
         }
         let frame = frame.get(..MAX_FRAME).unwrap_or(frame);
         Ok(Self { warrant, at_ns, cin, kind, interface, frame, original_len, comment, carry })
+    }
+}
+
+impl Record<'_> {
+    /// The number under which the engine knows the warrant.
+    pub fn warrant(&self) -> u32 {
+        self.warrant
     }
 }
 

@@ -17,6 +17,7 @@ use crate::checkpoint::{self, Checkpoint};
 use crate::chunk::Encoded;
 use crate::ledger::{Head, Ledger};
 use crate::lines::{CallLine, VolumeLine};
+use crate::session::InterfaceFacts;
 use crate::warrant::Warrant;
 
 /// What was appended reaches the system at least this often.
@@ -144,6 +145,17 @@ impl Store {
                 case.lose(place, *count);
             }
         }
+    }
+
+    /// Adds an interface that the session did not begin with; gives its number. A volume's head
+    /// names all its interfaces, so the open ones are sealed, and warrants that this stops are
+    /// given as by [`Store::tick`].
+    #[must_use = "a stopped warrant must raise an alarm"]
+    pub fn add_interface(&mut self, facts: InterfaceFacts) -> (u32, Vec<Error>) {
+        let errors = self.each(|case, shared| case.seal(shared, "interface"));
+        let number = self.shared.session.interfaces.len();
+        self.shared.session.interfaces.push(facts);
+        (u32::try_from(number).unwrap_or(u32::MAX), errors)
     }
 
     /// To be called often: rotates volumes that are due at `now_ns`, in the packets' time, and

@@ -94,6 +94,18 @@ pub fn load_all<P: AsRef<Path>>(
     loaded
 }
 
+/// Whether what a draft says would be accepted, if an authority signed it as it stands.
+///
+/// # Errors
+/// The first [`Refusal`] that [`load`] would give for its fields, with `path` as its file.
+pub fn check_draft(
+    path: &Path,
+    draft: &Draft,
+    parse_target: &dyn Fn(&str) -> Result<(), String>,
+) -> Result<(), Refusal> {
+    check(path, draft, "", &Trust::default(), parse_target).map(|_| ())
+}
+
 /// Finds the key by the signature's key id and checks the signature; gives its text and the id.
 fn check_signature(path: &Path, text: &[u8], trust: &Trust) -> Result<(String, String), Refusal> {
     let refuse = |code, what: String| Refusal::new(code, path, what);

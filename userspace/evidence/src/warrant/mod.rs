@@ -9,7 +9,7 @@ mod load;
 mod refusal;
 
 pub use draft::{Deliver, Draft};
-pub use load::{MAX_BYTES, load, load_all, sign, signature_path};
+pub use load::{MAX_BYTES, check_draft, load, load_all, sign, signature_path};
 pub use refusal::{Code, Refusal};
 
 use std::path::{Path, PathBuf};
