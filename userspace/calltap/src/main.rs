@@ -1,2 +1,37 @@
-//! The calltap program.
-fn main() {}
+//! The `calltap` program: parses the command line and maps a result to an exit code.
+
+use std::process::ExitCode;
+
+use calltap::cli::{Authority, Cli, Command, Warrant};
+use calltap::{Outcome, demo, doctor, paper, replay, run, verify};
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+    let result = match cli.command {
+        Command::Authority(Authority::New { name, out }) => paper::new_authority(&name, &out),
+        Command::Warrant(Warrant::New(draft)) => paper::draft(draft),
+        Command::Warrant(Warrant::Sign { file, key }) => paper::sign(&file, &key),
+        Command::Warrant(Warrant::Check { files, trust }) => paper::check(&files, &trust),
+        Command::Replay(arguments) => replay::replay(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Verify(arguments) => verify::verify(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Demo(arguments) => demo::demo(&arguments),
+    };
+    match result {
+        Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::NotFine) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("calltap: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The command line, as the documentation promises it: what each command takes, nothing of what
+//! it does.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Executes an interception warrant on a mirror port, and nothing more.
+#[derive(Debug, Parser)]
+#[command(name = "calltap", version, about, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 fine; 1 the thing asked about is not fine; \
+    2 usage or set-up error, with the mend named.\n\n\
+    No valid signed warrant, no byte kept.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make the key pair of an authority that may sign warrants
+    #[command(subcommand)]
+    Authority(Authority),
+    /// Draft, sign and check warrants
+    #[command(subcommand)]
+    Warrant(Warrant),
+    /// Execute warrants on capture files
+    Replay(Replay),
+    /// Execute warrants on the wire
+    Run(Run),
+    /// Check that evidence is whole and who authorised it
+    Verify(Verify),
+    /// Say what this kernel, interface and user can do, and what is missing
+    Doctor(Doctor),
+    /// Place a real call in a lab, capture it under a warrant, verify it and say where to open it
+    Demo(Demo),
+}
+
+/// `calltap authority`.
+#[derive(Debug, Subcommand)]
+pub enum Authority {
+    /// Write NAME.key (readable by you alone) and NAME.pub, in minisign's format
+    New {
+        /// The authority's name, and the stem of both file names
+        name: String,
+        /// The directory to write into
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+/// `calltap warrant`.
+#[derive(Debug, Subcommand)]
+pub enum Warrant {
+    /// Draft a warrant as a TOML file, to be read, signed and checked
+    New(NewWarrant),
+    /// Sign a warrant with an authority's key: writes FILE.minisig
+    Sign {
+        /// The warrant
+        file: PathBuf,
+        /// The authority's secret key
+        #[arg(long, value_name = "NAME.key")]
+        key: PathBuf,
+    },
+    /// Check a warrant: exit 0, or 1 with a refusal code
+    Check {
+        /// The warrants; FILE.minisig is expected beside each
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// The directory of the trusted authorities' public keys
+        #[arg(long, value_name = "DIR")]
+        trust: PathBuf,
+    },
+}
+
+/// `calltap warrant new`.
+#[derive(Debug, Args)]
+pub struct NewWarrant {
+    /// Lawful interception identifier: names the warrant in evidence and logs
+    #[arg(long)]
+    pub liid: String,
+    /// The authority that orders the interception
+    #[arg(long, value_name = "NAME")]
+    pub authority_name: String,
+    /// The authority's own reference of the order
+    #[arg(long)]
+    pub reference: String,
+    /// Country whose law the order is under (ISO 3166-1 alpha-2)
+    #[arg(long, value_name = "CC")]
+    pub jurisdiction: String,
+    /// What is delivered
+    #[arg(long, value_enum)]
+    pub deliver: Deliver,
+    /// Whom: sip:user@host, sip:user@*, tel:+number or ip:prefix; may be repeated
+    #[arg(long = "target", value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// First instant of the window (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub not_before: String,
+    /// Last instant of the window (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub not_after: String,
+    /// The file to write
+    #[arg(long, value_name = "W.toml")]
+    pub out: PathBuf,
+}
+
+/// What a warrant orders to deliver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Deliver {
+    /// Signalling alone
+    IriOnly,
+    /// Signalling and media
+    IriAndContent,
+}
+
+/// Where volumes are cut, in dumpcap's words.
+#[derive(Debug, Args, Clone, Default)]
+pub struct Rotation {
+    /// Begin a new volume after duration:SECONDS or filesize:KB, whichever comes first; repeatable
+    #[arg(short = 'b', long = "ring-buffer", value_name = "duration:S|filesize:KB")]
+    pub rotate: Vec<String>,
+}
+
+/// `calltap replay`.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// Capture files, pcap or pcapng, in the order of their time
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+    /// A signed warrant; may be repeated
+    #[arg(long = "warrant", value_name = "W.toml", required = true)]
+    pub warrants: Vec<PathBuf>,
+    /// The directory of the trusted authorities' public keys
+    #[arg(long, value_name = "DIR")]
+    pub trust: PathBuf,
+    /// The directory that receives the evidence
+    #[arg(long, value_name = "DIR")]
+    pub evidence: PathBuf,
+    /// Settings; every one has a default
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print the result as one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Rotation.
+    #[command(flatten)]
+    pub rotation: Rotation,
+}
+
+/// `calltap run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// An interface at a mirror port; may be repeated
+    #[arg(long = "interface", value_name = "IF", required = true)]
+    pub interfaces: Vec<String>,
+    /// The directory of signed warrants (*.toml with *.toml.minisig)
+    #[arg(long, value_name = "DIR")]
+    pub warrants: PathBuf,
+    /// The directory of the trusted authorities' public keys
+    #[arg(long, value_name = "DIR")]
+    pub trust: PathBuf,
+    /// The directory that receives the evidence
+    #[arg(long, value_name = "DIR")]
+    pub evidence: PathBuf,
+    /// Settings; every one has a default
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print the result as one JSON object on standard output at the end
+    #[arg(long)]
+    pub json: bool,
+    /// Stop after so many seconds; without it, on SIGINT or SIGTERM
+    #[arg(long = "for", value_name = "SECONDS")]
+    pub seconds: Option<u64>,
+    /// Rotation.
+    #[command(flatten)]
+    pub rotation: Rotation,
+}
+
+/// `calltap verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The evidence directory
+    pub dir: PathBuf,
+    /// Also hold the warrants against these trusted authorities
+    #[arg(long, value_name = "DIR")]
+    pub trust: Option<PathBuf>,
+    /// Print the result as one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `calltap doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// An interface to look at; without it, every one
+    pub interface: Option<String>,
+    /// Print the result as one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `calltap demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Where to leave keys, warrant and evidence; a new directory under the temporary one by default
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}

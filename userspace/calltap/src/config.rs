@@ -1,0 +1,160 @@
+//! Settings, each with a default: `--config FILE`, a TOML file.
+//!
+//! What a warrant decides (whom, when, what is delivered) cannot be set here.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use serde::Deserialize;
+
+/// The settings of a run or a replay.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// UDP and TCP ports that carry signalling.
+    pub signalling_ports: Vec<u16>,
+    /// What becomes of frames nobody asked for.
+    pub mode: Mode,
+    /// Seconds for which a call's media is still followed after the call ended.
+    pub grace: u64,
+    /// Where volumes are cut.
+    pub rotation: RotationRule,
+    /// The node's secret key, made at first use where it is missing.
+    pub node_key: Option<PathBuf>,
+    /// Endpoints that the kernel's map has room for.
+    pub max_endpoints: u32,
+    /// Frames in circulation for each receive queue; a power of two.
+    pub frames_per_queue: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            signalling_ports: vec![5060],
+            mode: Mode::Mirror,
+            grace: 5,
+            rotation: RotationRule::default(),
+            node_key: None,
+            max_endpoints: 1 << 18,
+            frames_per_queue: 8192,
+        }
+    }
+}
+
+/// What becomes of frames that no warrant asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The interface is a mirror port: they are dropped in the kernel.
+    Mirror,
+    /// The interface also serves this host: they are passed to its stack, as is every frame that
+    /// is addressed to the interface itself.
+    Host,
+}
+
+/// Where a volume ends and the next begins, in dumpcap's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RotationRule {
+    /// Seconds after which a volume is sealed; 0 for never.
+    pub duration: u64,
+    /// Size in kB (1,000 bytes) after which a volume is sealed; 0 for never.
+    pub filesize: u64,
+}
+
+impl Default for RotationRule {
+    fn default() -> Self {
+        Self { duration: 3600, filesize: 1_000_000 }
+    }
+}
+
+impl RotationRule {
+    /// Takes over what `-b` said: `duration:SECONDS`, `filesize:KB`.
+    ///
+    /// # Errors
+    /// A word that is neither, or a value that is no number.
+    pub fn with_switches(mut self, switches: &[String]) -> anyhow::Result<Self> {
+        for switch in switches {
+            let (word, value) = switch.split_once(':').unwrap_or((switch.as_str(), ""));
+            let value: u64 = value
+                .parse()
+                .with_context(|| format!("-b {switch}: expected duration:SECONDS or filesize:KB"))?;
+            match word {
+                "duration" => self.duration = value,
+                "filesize" => self.filesize = value,
+                _ => bail!("-b {switch}: expected duration:SECONDS or filesize:KB"),
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl Config {
+    /// Reads the settings, or takes the defaults where there is no file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is no TOML, or has a field that is not known.
+    pub fn load(path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("config {}", path.display()))?;
+        let config: Self =
+            toml::from_str(&text).with_context(|| format!("config {}", path.display()))?;
+        if config.signalling_ports.is_empty() {
+            bail!("config {}: signalling_ports is empty: no call can be seen", path.display());
+        }
+        if !config.frames_per_queue.is_power_of_two() || config.frames_per_queue < 64 {
+            bail!("config {}: frames_per_queue must be a power of two from 64", path.display());
+        }
+        Ok(config)
+    }
+
+    /// The grace time after a call's end.
+    pub fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace)
+    }
+
+    /// Where the node's secret key is.
+    ///
+    /// It must not lie with the evidence: who can change evidence must not be able to sign it.
+    pub fn node_key_path(&self) -> PathBuf {
+        let given = self.node_key.clone();
+        given.unwrap_or_else(|| state_directory().join("node.key"))
+    }
+}
+
+/// `$XDG_STATE_HOME/calltap`, `~/.local/state/calltap`, or for a service without a home
+/// `/var/lib/calltap`.
+fn state_directory() -> PathBuf {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|it| it.is_absolute());
+    absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
+        .unwrap_or_else(|| PathBuf::from("/var/lib"))
+        .join("calltap")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dumpcap_words_set_the_rotation() {
+        let rule = RotationRule::default();
+        let rule = rule.with_switches(&["duration:60".into(), "filesize:10".into()]).unwrap();
+        assert_eq!(rule, RotationRule { duration: 60, filesize: 10 });
+    }
+
+    #[test]
+    fn an_unknown_rotation_word_is_refused() {
+        for word in ["packets:5", "duration", "duration:soon"] {
+            assert!(RotationRule::default().with_switches(&[word.into()]).is_err(), "{word}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused_by_name() {
+        let error = toml::from_str::<Config>("signaling_ports = [5060]").unwrap_err();
+        assert!(error.to_string().contains("signaling_ports"));
+    }
+}

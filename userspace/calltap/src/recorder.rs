@@ -1,0 +1,275 @@
+//! Records and call facts in, evidence out: RTP statistics are kept here, beside the writing, so
+//! that what is counted is what was written.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use calltap_evidence::chunk::{Chunk, Encoded};
+use calltap_evidence::lines::{CallLine, Match, StreamLine, VolumeLine};
+use calltap_evidence::record::Kind;
+use calltap_evidence::session::InterfaceFacts;
+use calltap_evidence::store::{self, Store};
+use calltap_proto::packet::{self, Body, LinkType};
+use calltap_proto::rtp::{PayloadClocks, Stream, Streams};
+use calltap_proto::{CallKey, Cause, MediaKind, Timestamp};
+use tracing::error;
+
+use crate::pool::Lent;
+
+/// What the recorder is told about a call, beside its records.
+#[derive(Debug, Clone)]
+pub enum Note {
+    /// A call begins; its records follow.
+    Opened(CallFacts),
+    /// An endpoint was announced for it.
+    Media {
+        /// The call.
+        call: CallKey,
+        /// Where the media is received.
+        endpoint: SocketAddr,
+        /// What is received there.
+        kind: MediaKind,
+        /// Clock rates of its payload types.
+        clocks: PayloadClocks,
+    },
+    /// The call is over, and so is its grace time: no record of it follows.
+    Ended {
+        /// The call.
+        call: CallKey,
+        /// When it ended.
+        at_ns: u64,
+        /// Why.
+        cause: Cause,
+    },
+}
+
+/// What the recorder is handed by the other threads.
+#[derive(Debug)]
+pub enum Delivery {
+    /// Records.
+    Chunk(Lent<Chunk>),
+    /// News of a call, behind the records that precede it.
+    Note(Note),
+}
+
+/// Who a call is between, and why it is kept.
+#[derive(Debug, Clone)]
+pub struct CallFacts {
+    /// The call.
+    pub call: CallKey,
+    /// Its Call-ID, or the address target where no call explains the packets.
+    pub call_id: String,
+    /// From URI.
+    pub from: String,
+    /// To URI.
+    pub to: String,
+    /// Header field that matched.
+    pub header: String,
+    /// Target that it matched.
+    pub target: String,
+    /// When it began, nanoseconds since the Unix epoch.
+    pub at_ns: u64,
+}
+
+/// A call that has not ended.
+struct LiveCall {
+    facts: CallFacts,
+    media: BTreeMap<SocketAddr, (MediaKind, PayloadClocks)>,
+    streams: Streams,
+    /// Whether anything was recorded of it.
+    recorded: bool,
+}
+
+/// Writes what it is given, and counts it.
+pub struct Recorder {
+    store: Store,
+    /// Link type of each interface number.
+    links: Vec<LinkType>,
+    live: BTreeMap<CallKey, LiveCall>,
+    /// The number of each LIID's warrant.
+    warrants: BTreeMap<String, u32>,
+    /// Warrants whose evidence cannot be written any more.
+    stopped: Vec<u32>,
+    unwritten: u64,
+}
+
+/// What a session left behind.
+#[derive(Debug)]
+pub struct Recorded {
+    /// The calls that were recorded.
+    pub calls: Vec<CallLine>,
+    /// The sealed volumes.
+    pub volumes: Vec<VolumeLine>,
+    /// Whether everything that was to be written was written.
+    pub whole: bool,
+    /// Records that could not be written.
+    pub unwritten: u64,
+}
+
+impl Recorder {
+    /// Writes into `store`, whose interfaces have these link types, for the warrants that it has
+    /// admitted under these numbers.
+    pub fn new(store: Store, links: Vec<LinkType>, warrants: BTreeMap<String, u32>) -> Self {
+        let (live, stopped) = (BTreeMap::new(), Vec::new());
+        Self { store, links, live, warrants, stopped, unwritten: 0 }
+    }
+
+    /// Adds an interface that came up on the way; gives its number.
+    pub fn add_interface(&mut self, facts: InterfaceFacts, link: LinkType) -> u32 {
+        self.links.push(link);
+        let (number, errors) = self.store.add_interface(facts);
+        for cause in &errors {
+            self.stop(cause);
+        }
+        number
+    }
+
+    /// Writes a record and counts it to its stream.
+    ///
+    /// An error stops its warrant alone, loudly; gives that warrant, once.
+    pub fn record(&mut self, record: &Encoded<'_>) -> Option<u32> {
+        match self.store.append(record) {
+            Ok(()) => {
+                self.count(record);
+                None
+            }
+            Err(error) => {
+                self.unwritten += 1;
+                self.stop(&error)
+            }
+        }
+    }
+
+    /// Takes note of a call's beginning, media or end.
+    pub fn note(&mut self, note: Note) {
+        match note {
+            Note::Opened(facts) => {
+                let (call, media, streams) = (facts.call, BTreeMap::new(), Streams::default());
+                self.live.insert(call, LiveCall { facts, media, streams, recorded: false });
+            }
+            Note::Media { call, endpoint, kind, clocks } => {
+                if let Some(live) = self.live.get_mut(&call) {
+                    live.media.insert(endpoint, (kind, clocks));
+                }
+            }
+            Note::Ended { call, at_ns, cause } => {
+                if let Some(live) = self.live.remove(&call) {
+                    self.close(live, at_ns, &cause_text(cause));
+                }
+            }
+        }
+    }
+
+    /// Lets time pass: flushes, and rotates what is due. Gives the warrants stopped by it.
+    pub fn tick(&mut self, now_ns: u64) -> Vec<u32> {
+        let errors = self.store.tick(now_ns);
+        errors.iter().filter_map(|error| self.stop(error)).collect()
+    }
+
+    /// Ends what is still live, seals every volume, and says what was recorded.
+    pub fn finish(mut self, now_ns: u64) -> Recorded {
+        for live in std::mem::take(&mut self.live).into_values() {
+            self.close(live, now_ns, "capture-ended");
+        }
+        let summary = self.store.close();
+        for cause in &summary.errors {
+            error!("{cause}");
+        }
+        Recorded {
+            calls: summary.calls,
+            volumes: summary.volumes,
+            whole: self.stopped.is_empty() && summary.errors.is_empty(),
+            unwritten: self.unwritten,
+        }
+    }
+
+    /// Counts a media packet to the stream it belongs to, if it is RTP of an announced endpoint.
+    fn count(&mut self, record: &Encoded<'_>) {
+        let call = CallKey { warrant: record.warrant(), cin: record.cin() };
+        let Some(live) = self.live.get_mut(&call) else { return };
+        live.recorded = true;
+        if record.kind() == Kind::Iri {
+            return;
+        }
+        let link = usize::try_from(record.interface()).ok().and_then(|it| self.links.get(it));
+        let Some(&link) = link else { return };
+        let Some((source, destination, payload)) = datagram(link, record.frame()) else { return };
+        let announced = live.media.get(&destination).or_else(|| live.media.get(&source));
+        if let Some((MediaKind::Rtp, clocks)) = announced {
+            let at = Timestamp(record.at_ns());
+            live.streams.feed(at, source, destination, payload, clocks);
+        }
+    }
+
+    fn close(&mut self, live: LiveCall, at_ns: u64, cause: &str) {
+        let LiveCall { facts, streams, recorded, .. } = live;
+        if !recorded {
+            // An address target that was silent, or a call outside the warrant's window.
+            return;
+        }
+        let line = CallLine {
+            cin: facts.call.cin,
+            call_id: facts.call_id,
+            matched: Match { header: facts.header, target: facts.target },
+            from: facts.from,
+            to: facts.to,
+            started: rfc3339(facts.at_ns),
+            ended: rfc3339(at_ns),
+            cause: cause.to_owned(),
+            streams: streams.iter().map(|stream| stream_line(&stream)).collect(),
+            ..CallLine::default()
+        };
+        if let Err(cause) = self.store.call_closed(facts.call.warrant, line) {
+            error!("{cause}");
+        }
+    }
+
+    fn stop(&mut self, cause: &store::Error) -> Option<u32> {
+        // Only the first error of a warrant stops it; what is lost afterwards is counted.
+        let store::Error::Write { liid, .. } = cause else { return None };
+        error!("{cause}");
+        let warrant = *self.warrants.get(liid)?;
+        self.stopped.push(warrant);
+        Some(warrant)
+    }
+}
+
+/// The UDP datagram in a frame; of one in fragments, what the first fragment has of it.
+fn datagram(link: LinkType, frame: &[u8]) -> Option<(SocketAddr, SocketAddr, &[u8])> {
+    match packet::parse(link, frame).ok()?.body {
+        Body::Udp(datagram) => Some((datagram.source, datagram.destination, datagram.payload)),
+        _ => None,
+    }
+}
+
+fn stream_line(stream: &Stream) -> StreamLine {
+    StreamLine {
+        src: stream.source.to_string(),
+        dst: stream.destination.to_string(),
+        ssrc: format!("{:#010x}", stream.ssrc),
+        payload_type: stream.payload_type,
+        packets: stream.packets,
+        lost: stream.lost,
+        duplicates: stream.duplicates,
+        reordered: stream.reordered,
+        max_jitter_ms: stream.max_jitter_ms,
+    }
+}
+
+fn cause_text(cause: Cause) -> String {
+    match cause {
+        Cause::Bye => "bye".to_owned(),
+        Cause::Cancelled => "cancelled".to_owned(),
+        Cause::Failed(status) => format!("failed-{status}"),
+        Cause::Answered => "answered".to_owned(),
+        Cause::TimedOut => "timed-out".to_owned(),
+        Cause::WarrantEnded => "warrant-ended".to_owned(),
+        _ => "capture-ended".to_owned(),
+    }
+}
+
+/// RFC 3339 with nanoseconds, so that lines sort by time.
+fn rfc3339(at_ns: u64) -> String {
+    let at = jiff::Timestamp::from_nanosecond(i128::from(at_ns)).unwrap_or(jiff::Timestamp::MAX);
+    format!("{at:.9}")
+}

@@ -1,0 +1,99 @@
+//! From warrants to orders that the engine executes, and the evidence directory opened for them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use calltap_evidence::keys::KeyPair;
+use calltap_evidence::session::{InterfaceFacts, Rotation, Session};
+use calltap_evidence::store::Store;
+use calltap_evidence::warrant::{Deliver, Warrant};
+use calltap_proto::packet::LinkType;
+use calltap_proto::{Limits, Timestamp, target};
+use tracing::warn;
+
+use crate::config::{Config, RotationRule};
+use crate::follow::Order;
+use crate::paper::Papers;
+use crate::recorder::Recorder;
+
+/// The program as evidence names it.
+pub const TOOL: &str = concat!("calltap ", env!("CARGO_PKG_VERSION"));
+
+/// Opens the evidence directory, mends what an earlier session left, and admits each warrant.
+///
+/// # Errors
+/// The node's key cannot be read or made, the directory cannot be written, or it is another
+/// node's, in use, or tampered with.
+pub fn open(
+    evidence: &Path,
+    config: &Config,
+    papers: &Papers,
+    session: Session,
+    links: Vec<LinkType>,
+) -> anyhow::Result<(Recorder, Vec<Order>)> {
+    let node = KeyPair::load_or_generate(&config.node_key_path()).context("the node's key")?;
+    let mut store = Store::open(evidence, node, session, rotation(config.rotation))?;
+    for mended in store.mended() {
+        warn!("an earlier session was interrupted: {mended}");
+    }
+    for refusal in &papers.refused {
+        let liid = refusal.liid().unwrap_or("?");
+        store.audit("warrant-refused", &[("liid", liid), ("code", refusal.code().as_str())])?;
+    }
+    let mut orders = Vec::new();
+    for (id, warrant) in (0..).zip(&papers.warrants) {
+        let next_cin = store.admit(warrant, id)?;
+        orders.push(order(warrant, id, next_cin));
+    }
+    let warrants = orders.iter().map(|order| (order.liid.clone(), order.warrant.id)).collect();
+    Ok((Recorder::new(store, links, warrants), orders))
+}
+
+fn order(warrant: &Warrant, id: u32, next_cin: u32) -> Order {
+    // Loading has parsed every target; one that does not parse again would match nobody.
+    let targets = warrant.targets().iter().filter_map(|text| target::parse(text).ok()).collect();
+    Order {
+        warrant: calltap_proto::Warrant {
+            id,
+            targets,
+            not_before: Timestamp(warrant.not_before_ns()),
+            not_after: Timestamp(warrant.not_after_ns()),
+            content: warrant.deliver() == Deliver::IriAndContent,
+            next_cin,
+        },
+        authority: warrant.authority(id),
+        liid: warrant.liid().to_owned(),
+    }
+}
+
+/// The tracker's bounds.
+pub fn limits(config: &Config) -> Limits {
+    let mut limits = Limits::default();
+    limits.grace = config.grace();
+    limits
+}
+
+/// What the filter lets through, for the volumes' interface descriptions.
+pub fn filter_text(config: &Config) -> String {
+    let ports: Vec<_> = config.signalling_ports.iter().map(u16::to_string).collect();
+    format!("SIP on ports {}; media of warranted calls", ports.join(", "))
+}
+
+/// The session of a capture on the wire.
+pub fn wire_session(interfaces: &[InterfaceFacts], clock: calltap_xdp::clock::Offset) -> Session {
+    let clock = format!(
+        "CLOCK_BOOTTIME stamped in XDP; UTC by the system's clock at the start (offset {} ns, \
+         read within {} ns)",
+        clock.offset_ns, clock.uncertainty_ns
+    );
+    Session { interfaces: interfaces.to_vec(), tool: TOOL.to_owned(), clock }
+}
+
+fn rotation(rule: RotationRule) -> Rotation {
+    let some = |value: u64| (value > 0).then_some(value);
+    Rotation {
+        duration: some(rule.duration).map(Duration::from_secs),
+        filesize_kb: some(rule.filesize),
+    }
+}

@@ -1,0 +1,222 @@
+//! `calltap replay`: warrants executed on capture files.
+//!
+//! One thread and the frames' own time, so that the same input gives the same evidence.
+
+mod filter;
+
+use anyhow::Context as _;
+use calltap_evidence::chunk::Chunk;
+use calltap_evidence::record::Record;
+use calltap_evidence::session::{InterfaceFacts, Session};
+use calltap_proto::packet::{self, LinkType};
+use calltap_proto::{Kept, Timestamp};
+use tracing::{error, warn};
+
+use crate::capture::{CaptureError, CaptureFile, CapturedFrame};
+use crate::config::Config;
+use crate::content::{Command, Seen};
+use crate::follow::{Effects, Follower};
+use crate::recorder::{Note, Recorder};
+use crate::summary::{Frames, Summary};
+use crate::{Outcome, cli, paper, recording};
+use filter::{Filter, Found};
+
+/// Executes warrants on capture files.
+///
+/// A warrant's window is held against the frames' own time. Where one of the warrants is refused,
+/// nothing is captured at all.
+///
+/// # Errors
+/// An input that is no capture, evidence that cannot be written, settings that make no sense.
+pub fn replay(arguments: &cli::Replay) -> anyhow::Result<Outcome> {
+    let mut config = Config::load(arguments.config.as_deref())?;
+    config.rotation = config.rotation.with_switches(&arguments.rotation.rotate)?;
+    let papers = paper::files(&arguments.warrants, &arguments.trust)?;
+    if !papers.refused.is_empty() {
+        for refusal in &papers.refused {
+            eprintln!("refused: {refusal}");
+        }
+        return Ok(Outcome::NotFine);
+    }
+    let inputs = open_inputs(arguments)?;
+    let session = Session {
+        interfaces: Vec::new(),
+        tool: recording::TOOL.to_owned(),
+        clock: "the capture file's own time stamps".to_owned(),
+    };
+    let (recorder, orders) =
+        recording::open(&arguments.evidence, &config, &papers, session, Vec::new())?;
+    let mut outlet = Outlet {
+        recorder,
+        chunk: Chunk::default(),
+        interfaces: Vec::new(),
+        filter_text: recording::filter_text(&config),
+    };
+    let follower = Follower::new(recording::limits(&config), orders, &mut outlet);
+    let mut replay = Replaying {
+        follower,
+        outlet,
+        filter: Filter::new(&config.signalling_ports),
+        frames: Frames::default(),
+        now: Timestamp(0),
+        foreign_links: 0,
+    };
+    let mut whole = true;
+    for mut input in inputs {
+        if let Err(damage) = replay.read(&mut input) {
+            // What came ahead of the damage is evidence all the same.
+            error!("{damage}");
+            whole = false;
+        }
+    }
+    replay.finish(arguments.json, whole)
+}
+
+/// Opens every input before anything is written, so that a mistyped name costs nothing.
+fn open_inputs(arguments: &cli::Replay) -> anyhow::Result<Vec<CaptureFile>> {
+    let opened = arguments.inputs.iter().map(|path| CaptureFile::open(path));
+    opened.collect::<Result<_, _>>().context("nothing was captured")
+}
+
+/// A replay under way.
+struct Replaying {
+    follower: Follower,
+    outlet: Outlet,
+    filter: Filter,
+    frames: Frames,
+    now: Timestamp,
+    /// Frames of link types that are not understood.
+    foreign_links: u64,
+}
+
+impl Replaying {
+    fn read(&mut self, input: &mut CaptureFile) -> Result<(), CaptureError> {
+        while let Some(frame) = input.next_frame()? {
+            self.take(&frame);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, frame: &CapturedFrame<'_>) {
+        self.frames.seen += 1;
+        // Several files, and some single ones, go back in time; calls do not.
+        self.now = self.now.max(Timestamp(frame.at_ns));
+        if self.follower.next_deadline().is_some_and(|due| due <= self.now) {
+            self.follower.tick(self.now, &mut self.outlet);
+        }
+        let at = Timestamp(frame.at_ns);
+        let number = u16::try_from(frame.link_type).ok();
+        let Some(link) = number.and_then(LinkType::from_number) else {
+            if self.foreign_links == 0 {
+                warn!("link type {} is not understood; its frames are passed over", frame.link_type);
+            }
+            self.foreign_links += 1;
+            self.frames.filtered += 1;
+            return;
+        };
+        let walked = packet::walk(link, frame.bytes);
+        let parsed = packet::parse(link, frame.bytes).ok();
+        let body = parsed.as_ref().map(|packet| &packet.body);
+        let until = self.follower.in_force_until(at);
+        let found = self.filter.judge(at, until, &walked, body, self.follower.content());
+        if found == Found::Stranger {
+            self.frames.filtered += 1;
+            return;
+        }
+        self.frames.delivered += 1;
+        let interface = self.outlet.interface(link);
+        let kept = Kept {
+            at,
+            interface,
+            link,
+            bytes: frame.bytes,
+        };
+        match (found, parsed) {
+            (Found::Content, Some(packet)) => {
+                let (source, destination) = packet.endpoints();
+                self.follower.content().keep(Seen::from(&kept), source, destination, |record| {
+                    self.outlet.record(&record);
+                });
+            }
+            _ => self.follower.feed(kept, &mut self.outlet),
+        }
+        self.outlet.tick(at);
+    }
+
+    fn finish(mut self, json: bool, whole: bool) -> anyhow::Result<Outcome> {
+        self.follower.finish(self.now, &mut self.outlet);
+        let recorded = self.outlet.finish(self.now);
+        let unwritten = recorded.unwritten.min(self.frames.delivered);
+        self.frames.delivered -= unwritten;
+        self.frames.lose("disk", unwritten);
+        let fine = whole && recorded.whole;
+        Summary::new(self.frames, recorded, None).print(json)?;
+        Ok(if fine { Outcome::Fine } else { Outcome::NotFine })
+    }
+}
+
+/// Carries out what the follower asks for, at once.
+struct Outlet {
+    recorder: Recorder,
+    /// A record passes through a chunk, as that is where it is encoded.
+    chunk: Chunk,
+    /// Link type of each interface number.
+    interfaces: Vec<LinkType>,
+    /// What is let through, in words.
+    filter_text: String,
+}
+
+impl Effects for Outlet {
+    // The follower's own table is the only one.
+    fn command(&mut self, _: Command) {}
+
+    fn record(&mut self, record: &Record<'_>) {
+        if self.chunk.try_push(record).is_err() {
+            self.hand_over();
+            // An empty chunk takes any record.
+            let _ = self.chunk.try_push(record);
+        }
+    }
+
+    fn note(&mut self, note: Note) {
+        self.hand_over();
+        self.recorder.note(note);
+    }
+}
+
+impl Outlet {
+    fn hand_over(&mut self) {
+        for record in self.chunk.records() {
+            self.recorder.record(&record);
+        }
+        self.chunk.clear();
+    }
+
+    /// The interface number of a link type: one for each that the inputs hold.
+    fn interface(&mut self, link: LinkType) -> u32 {
+        let known = self.interfaces.iter().position(|it| *it == link);
+        let place = known.unwrap_or_else(|| {
+            self.hand_over();
+            self.interfaces.push(link);
+            self.recorder.add_interface(InterfaceFacts {
+                name: format!("replay-{}", self.interfaces.len() - 1),
+                link_type: link.number(),
+                snaplen: 0,
+                filter: self.filter_text.clone(),
+                mode: "capture file".to_owned(),
+            }, link);
+            self.interfaces.len() - 1
+        });
+        u32::try_from(place).unwrap_or(u32::MAX)
+    }
+
+    fn tick(&mut self, at: Timestamp) {
+        self.hand_over();
+        self.recorder.tick(at.0);
+    }
+
+    fn finish(mut self, now: Timestamp) -> crate::recorder::Recorded {
+        self.hand_over();
+        self.recorder.finish(now.0)
+    }
+}

@@ -1,0 +1,217 @@
+//! The one thread that owns call state and the kernel's maps.
+//!
+//! It hears the workers' signalling, follows the calls, tells the workers whom to listen to, and
+//! then the kernel: in that order, so that no packet reaches a worker that does not expect it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use calltap_evidence::chunk::Chunk;
+use calltap_evidence::record::Record;
+use calltap_proto::{Limits, Timestamp};
+use calltap_xdp::clock::{self, Offset};
+use calltap_xdp::Filter;
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
+use hdrhistogram::Histogram;
+use tracing::{error, warn};
+
+use crate::batch::Batch;
+use crate::content::{Binding, Command, Content, Network};
+use crate::follow::{Effects, Follower, Order};
+use crate::pool::{Lent, Pool};
+use crate::recorder::Note;
+use crate::recorder::Delivery;
+
+/// How long the thread sleeps while no signalling arrives; also how late a warrant may begin.
+const NAP: Duration = Duration::from_millis(20);
+
+/// Everything the signalling thread reaches.
+pub struct Reach {
+    /// The filter in the kernel.
+    pub filter: Filter,
+    /// One channel for each worker.
+    pub workers: Vec<Sender<Command>>,
+    /// The recorder.
+    pub recorder: Sender<Delivery>,
+    /// Empty chunks of this thread.
+    pub chunks: Pool<Chunk>,
+    /// Turns boot time into Unix time and back.
+    pub clock: Offset,
+}
+
+/// What the thread says at its end.
+pub struct Closing {
+    /// The filter, off every interface, its counters still readable.
+    pub filter: Filter,
+    /// Nanoseconds from a message's arrival until its endpoint was in the kernel's map.
+    pub trigger_ns: Histogram<u64>,
+    /// Records lost for want of an empty chunk.
+    pub lost_records: u64,
+}
+
+/// What the control thread asks of it.
+#[derive(Debug)]
+pub enum Request {
+    /// Take the filter off the interfaces and say when that is done.
+    Detach(Sender<()>),
+    /// The evidence of this warrant cannot be written: execute it no longer.
+    Withdraw(u32),
+}
+
+struct Outlet {
+    reach: Reach,
+    chunk: Option<Lent<Chunk>>,
+    /// Endpoints whose entry in the kernel's map may be wrong now.
+    touched: Vec<SocketAddr>,
+    /// Networks whose warrant is not in force yet.
+    networks: Vec<(Network, Binding)>,
+    lost_records: u64,
+}
+
+impl Effects for Outlet {
+    fn command(&mut self, command: Command) {
+        match &command {
+            Command::Open(endpoint, _) | Command::Close(endpoint, _) => {
+                self.touched.push(*endpoint);
+            }
+            Command::OpenNetwork(network, binding) => self.networks.push((*network, *binding)),
+            Command::Forget(_) => {}
+        }
+        for worker in &self.reach.workers {
+            // A worker that has ended listens to nobody.
+            let _ = worker.send(command.clone());
+        }
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        for _ in 0..2 {
+            if self.chunk.is_none() {
+                self.chunk = self.reach.chunks.lend();
+            }
+            let Some(chunk) = &mut self.chunk else { break };
+            if chunk.try_push(record).is_ok() {
+                return;
+            }
+            self.hand_over();
+        }
+        self.lost_records += 1;
+    }
+
+    fn note(&mut self, note: Note) {
+        self.hand_over();
+        let _ = self.reach.recorder.send(Delivery::Note(note));
+    }
+}
+
+impl Outlet {
+    fn hand_over(&mut self) {
+        if self.chunk.as_ref().is_some_and(|chunk| !chunk.is_empty()) {
+            if let Some(chunk) = self.chunk.take() {
+                let _ = self.reach.recorder.send(Delivery::Chunk(chunk));
+            }
+        }
+    }
+
+    /// Lets the kernel keep the packets of the networks whose warrant has come into force.
+    fn open_networks(&mut self, now: Timestamp) {
+        let Self { networks, reach, .. } = self;
+        networks.retain(|(network, binding)| {
+            let due = binding.authority.from_ns() <= now.0;
+            if due {
+                let until_ns = reach.clock.boot_ns(binding.authority.until_ns());
+                let Network { address, length } = *network;
+                if let Err(cause) = reach.filter.open_prefix(address, length, until_ns) {
+                    error!("packets of a network target may be missing: {cause}");
+                }
+            }
+            !due
+        });
+    }
+
+    /// Brings the kernel's endpoint map in line with `content`; says how many entries were opened.
+    fn publish(&mut self, content: &Content) -> u64 {
+        let mut opened = 0;
+        for endpoint in self.touched.drain(..) {
+            let done = match content.until_ns(endpoint) {
+                Some(until_ns) => {
+                    opened += 1;
+                    self.reach.filter.open_endpoint(endpoint, self.reach.clock.boot_ns(until_ns))
+                }
+                None => self.reach.filter.close_endpoint(endpoint),
+            };
+            if let Err(cause) = done {
+                error!("media of a call may be missing: {cause}");
+            }
+        }
+        opened
+    }
+}
+
+/// Follows signalling until every worker has ended.
+pub fn follow(
+    reach: Reach,
+    orders: Vec<Order>,
+    limits: Limits,
+    heard: &Receiver<Lent<Batch>>,
+    requests: &Receiver<Request>,
+) -> Closing {
+    let mut outlet = Outlet {
+        reach,
+        chunk: None,
+        touched: Vec::new(),
+        networks: Vec::new(),
+        lost_records: 0,
+    };
+    let mut follower = Follower::new(limits, orders, &mut outlet);
+    let mut trigger_ns = Histogram::new(3).unwrap_or_else(|_| unreachable!());
+    let mut deadline_ns = 0;
+    loop {
+        let now = unix_now(&outlet.reach);
+        // Nothing reaches user space while no warrant is in force.
+        let until = follower.in_force_until(now).map_or(0, |it| outlet.reach.clock.boot_ns(it.0));
+        if until != deadline_ns {
+            deadline_ns = until;
+            outlet.reach.filter.set_signalling_deadline(until);
+        }
+        outlet.open_networks(now);
+        for request in requests.try_iter() {
+            match request {
+                Request::Detach(done) => {
+                    outlet.reach.filter.detach();
+                    let _ = done.send(());
+                }
+                Request::Withdraw(warrant) => {
+                    warn!(warrant, "the warrant is executed no longer");
+                    follower.withdraw(warrant, &mut outlet);
+                }
+            }
+        }
+        match heard.recv_timeout(NAP) {
+            Ok(batch) => {
+                for kept in batch.frames() {
+                    follower.feed(kept, &mut outlet);
+                    if !outlet.touched.is_empty() && outlet.publish(follower.content()) > 0 {
+                        let arrived_ns = outlet.reach.clock.boot_ns(kept.at.0);
+                        let _ = trigger_ns.record(clock::boot_ns().saturating_sub(arrived_ns));
+                    }
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        let now = unix_now(&outlet.reach);
+        if follower.next_deadline().is_some_and(|due| due <= now) {
+            follower.tick(now, &mut outlet);
+            outlet.publish(follower.content());
+        }
+        outlet.hand_over();
+    }
+    follower.finish(unix_now(&outlet.reach), &mut outlet);
+    outlet.publish(follower.content());
+    outlet.hand_over();
+    Closing { filter: outlet.reach.filter, trigger_ns, lost_records: outlet.lost_records }
+}
+
+fn unix_now(reach: &Reach) -> Timestamp {
+    Timestamp(reach.clock.unix_ns(clock::boot_ns()))
+}

@@ -1,0 +1,130 @@
+//! The one JSON object that `replay` and `run` print at their end.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use calltap_evidence::lines::{CallLine, VolumeLine};
+use serde::Serialize;
+
+use crate::recorder::Recorded;
+
+/// What became of every frame, which calls were kept, and in which volumes.
+#[derive(Debug, Default, Serialize)]
+pub struct Summary {
+    /// What became of every frame.
+    pub frames: Frames,
+    /// The calls of the warrants' targets.
+    pub calls: Vec<CallLine>,
+    /// The sealed volumes.
+    pub volumes: Vec<Volume>,
+    /// How long it took from a message's arrival until its endpoints were in the kernel's map;
+    /// absent where there is no kernel map.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger_us: Option<Trigger>,
+}
+
+/// Frames by what became of them: `seen = passed + filtered + delivered + sum(lost)`.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+pub struct Frames {
+    /// Frames that reached the filter.
+    pub seen: u64,
+    /// Frames left to the host's own stack.
+    pub passed: u64,
+    /// Frames that nobody asked for, dropped by the filter.
+    pub filtered: u64,
+    /// Frames that reached a worker and were not lost behind it.
+    pub delivered: u64,
+    /// Frames lost, by place.
+    pub lost: BTreeMap<&'static str, u64>,
+}
+
+/// A sealed volume.
+#[derive(Debug, Serialize)]
+pub struct Volume {
+    /// The warrant's LIID.
+    pub liid: String,
+    /// Its path within the evidence directory.
+    pub path: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// Packets, those carried over not counted.
+    pub packets: u64,
+    /// Packets repeated at its head, so that it decodes alone.
+    pub carried: u64,
+}
+
+impl From<VolumeLine> for Volume {
+    fn from(line: VolumeLine) -> Self {
+        let path = line.path();
+        let VolumeLine { liid, sha256, packets, carried, .. } = line;
+        Self { liid, path, sha256, packets, carried }
+    }
+}
+
+/// Percentiles in microseconds.
+#[derive(Debug, Serialize)]
+pub struct Trigger {
+    /// Endpoints measured.
+    pub count: u64,
+    /// Median.
+    pub p50: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// Largest.
+    pub max: f64,
+}
+
+impl Summary {
+    /// Puts together what the parts of the engine counted.
+    pub fn new(frames: Frames, recorded: Recorded, trigger_us: Option<Trigger>) -> Self {
+        let volumes = recorded.volumes.into_iter().map(Volume::from).collect();
+        Self { frames, calls: recorded.calls, volumes, trigger_us }
+    }
+
+    /// Prints the object on standard output, or without `json` a few lines for a person.
+    ///
+    /// # Errors
+    /// Standard output is closed.
+    pub fn print(&self, json: bool) -> anyhow::Result<()> {
+        let mut out = std::io::stdout().lock();
+        if json {
+            serde_json::to_writer(&mut out, self)?;
+            writeln!(out)?;
+            return Ok(());
+        }
+        let Frames { seen, passed, filtered, delivered, lost } = &self.frames;
+        write!(out, "frames    {seen} seen: {filtered} filtered, {passed} passed, ")?;
+        writeln!(out, "{delivered} delivered, {} lost", lost.values().sum::<u64>())?;
+        for (place, frames) in lost {
+            writeln!(out, "  lost    {frames} at {place}")?;
+        }
+        for call in &self.calls {
+            let CallLine { liid, cin, call_id, iri_packets, cc_packets, .. } = call;
+            write!(out, "call      {liid} CIN {cin} {call_id}: {iri_packets} signalling packets, ")?;
+            writeln!(out, "{cc_packets} media packets in {} streams", call.streams.len())?;
+        }
+        for volume in &self.volumes {
+            writeln!(out, "volume    {} ({} packets)", volume.path, volume.packets)?;
+        }
+        Ok(())
+    }
+}
+
+impl Frames {
+    /// Counts `frames` as lost at `place`; nothing is written for zero.
+    pub fn lose(&mut self, place: &'static str, frames: u64) {
+        if frames > 0 {
+            *self.lost.entry(place).or_default() += frames;
+        }
+    }
+
+    /// `seen` less everything that is accounted for; not zero means that the accounting is wrong.
+    pub fn unexplained(&self) -> i128 {
+        let lost: u64 = self.lost.values().sum();
+        i128::from(self.seen)
+            - i128::from(self.passed)
+            - i128::from(self.filtered)
+            - i128::from(self.delivered)
+            - i128::from(lost)
+    }
+}

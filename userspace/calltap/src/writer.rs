@@ -1,0 +1,55 @@
+//! The recorder's thread in a run: takes what the other threads hand over, and writes it in order
+//! of time.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use calltap_xdp::clock::{self, Offset};
+use crossbeam::channel::{Receiver, RecvTimeoutError};
+
+use crate::merge::Merge;
+use crate::recorder::{Delivery, Note, Recorded, Recorder};
+
+/// Within this time of a frame's arrival every thread has handed it over: a worker holds a chunk
+/// for 50 ms, and the signalling thread none at all.
+const LAG: Duration = Duration::from_millis(200);
+
+/// The longest sleep, and so the pace of flushing and rotating.
+const NAP: Duration = Duration::from_millis(50);
+
+/// Writes until every other thread has ended; `stopped` is told each warrant whose evidence can no
+/// longer be written.
+pub fn write(
+    mut recorder: Recorder,
+    delivered: &Receiver<Delivery>,
+    clock: Offset,
+    stopped: impl Fn(u32),
+) -> Recorded {
+    let mut merge = Merge::default();
+    // A call's end waits until its last records are written.
+    let mut ends: VecDeque<(u64, Note)> = VecDeque::new();
+    loop {
+        let first = delivered.recv_timeout(NAP);
+        let ended = matches!(first, Err(RecvTimeoutError::Disconnected));
+        let now_ns = clock.unix_ns(clock::boot_ns());
+        for delivery in first.into_iter().chain(delivered.try_iter()) {
+            match delivery {
+                Delivery::Chunk(chunk) => merge.push(chunk),
+                Delivery::Note(note @ Note::Ended { .. }) => ends.push_back((now_ns, note)),
+                Delivery::Note(note) => recorder.note(note),
+            }
+        }
+        let lag = u64::try_from(LAG.as_nanos()).unwrap_or(u64::MAX);
+        let horizon_ns = if ended { u64::MAX } else { now_ns.saturating_sub(lag) };
+        merge.drain(horizon_ns, |record| {
+            recorder.record(record).into_iter().for_each(&stopped);
+        });
+        while let Some((_, note)) = ends.pop_front_if(|(due_ns, _)| *due_ns <= horizon_ns) {
+            recorder.note(note);
+        }
+        if ended {
+            return recorder.finish(now_ns);
+        }
+        recorder.tick(horizon_ns).into_iter().for_each(&stopped);
+    }
+}
