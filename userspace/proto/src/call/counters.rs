@@ -16,6 +16,16 @@ pub struct Counters {
     pub kept: u64,
     /// Payloads that are no SIP.
     pub not_sip: u64,
-    /// Messages kept although something was wrong with them.
+    /// Messages given out although something was wrong with them.
     pub flawed: u64,
+    /// Datagrams that became whole from fragments.
+    pub reassembled: u64,
+    /// Datagrams given up before all their fragments were there.
+    pub fragments_given_up: u64,
+    /// Fragments of datagrams that had just become whole: mirrored duplicates.
+    pub fragments_late: u64,
+    /// TCP streams forgotten for want of room.
+    pub streams_evicted: u64,
+    /// Calls ended for want of room.
+    pub calls_evicted: u64,
 }

@@ -20,6 +20,8 @@ pub struct Limits {
     pub silence: Duration,
     /// Calls of targets followed at once.
     pub calls: usize,
+    /// Media endpoints open for one call.
+    pub endpoints: usize,
     /// Datagrams in reassembly.
     pub datagrams: usize,
     /// Bytes of frames held for datagrams in reassembly.
@@ -48,6 +50,7 @@ impl Default for Limits {
             setup: Duration::from_secs(300),
             silence: Duration::from_secs(24 * 3600),
             calls: 100_000,
+            endpoints: 256,
             datagrams: 8192,
             datagram_bytes: 32 << 20,
             datagram_age: Duration::from_secs(30),

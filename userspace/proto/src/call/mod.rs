@@ -1,62 +1,185 @@
-//! Calls followed.
+//! The calls of targets, followed through signalling.
 
+mod calls;
 mod counters;
+mod followed;
+mod follower;
+mod legs;
 mod limits;
-
-pub use counters::Counters;
-pub use limits::Limits;
+mod matching;
+mod path;
+mod progress;
 
 use alloc::vec::Vec;
 
-use crate::event::Event;
-use crate::packet::LinkType;
+pub use counters::Counters;
+use follower::{Arrival, Follower, Frames};
+pub use limits::Limits;
+pub(crate) use path::Path;
+
+use crate::event::{Event, Flaw, Kept};
+use crate::packet::{self, Body, Datagram, LinkType};
+use crate::reassembly::{Fragments, Framed, Held, Streams, Verdict};
+use crate::sip;
 use crate::time::Timestamp;
 use crate::warrant::Warrant;
 
-/// Follows the calls of targets through signalling.
+/// Finds the calls of warrants' targets in signalling and follows each to its end.
+///
+/// Frames and time go in, [`Event`]s come out, in the order in which they follow from the frames.
+/// Time is what the frames say: [`Tracker::tick`] only lets it pass where no frame comes.
+///
+/// Strangers' messages leave nothing behind; what must wait for its second half is bounded by
+/// [`Limits`].
 #[derive(Debug)]
 pub struct Tracker {
-    #[expect(dead_code, reason = "coming")]
-    limits: Limits,
-    counters: Counters,
+    fragments: Fragments,
+    streams: Streams,
+    follower: Follower,
 }
 
 impl Tracker {
-    /// A tracker without warrants, which says nothing.
+    /// A tracker without warrants, which keeps nothing.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, counters: Counters::default() }
+        Self {
+            fragments: Fragments::new(&limits),
+            streams: Streams::new(&limits),
+            follower: Follower::new(limits),
+        }
     }
 
-    /// Replaces the warrants in force.
-    pub fn set_warrants(&mut self, _warrants: Vec<Warrant>) {}
+    /// Replaces the warrants.
+    ///
+    /// Calls of warrants that are no longer among them end with the next frame or tick; those of
+    /// the others go on, under the new window and with or without content as the new ones say.
+    pub fn set_warrants(&mut self, warrants: Vec<Warrant>) {
+        self.follower.set_warrants(warrants);
+    }
 
-    /// Takes a frame.
+    /// Takes a frame that may be signalling, or a fragment of anything.
+    ///
+    /// `interface` comes back with the frame in [`Kept::interface`].
     pub fn feed(
         &mut self,
-        _at: Timestamp,
-        _interface: u32,
-        _link: LinkType,
-        _frame: &[u8],
-        _sink: &mut dyn FnMut(Event<'_>),
+        at: Timestamp,
+        interface: u32,
+        link: LinkType,
+        frame: &[u8],
+        sink: &mut dyn FnMut(Event<'_>),
     ) {
+        self.follower.counters.frames += 1;
+        self.tick(at, sink);
+        if self.follower.is_idle() {
+            return;
+        }
+        let frame = Kept { at, interface, link, bytes: frame };
+        let Ok(packet) = packet::parse(link, frame.bytes) else {
+            self.follower.counters.malformed += 1;
+            return;
+        };
+        match packet.body {
+            Body::Fragment(fragment) => {
+                let Some(whole) = self.fragments.feed(&frame, &packet, &fragment) else { return };
+                self.follower.counters.reassembled += 1;
+                let frames: Vec<_> = whole.frames.iter().map(Held::kept).collect();
+                let flaw = whole.conflict.then_some(Flaw::Overlap);
+                if let Ok(packet) = packet::parse(LinkType::Raw, &whole.packet) {
+                    self.reassembled(at, &frames, packet.body, flaw, sink);
+                }
+            }
+            body => {
+                self.transport(at, &[frame], body, None, sink);
+            }
+        }
     }
 
-    /// Lets time pass.
-    pub fn tick(&mut self, _now: Timestamp, _sink: &mut dyn FnMut(Event<'_>)) {}
+    /// Lets time pass up to `now`: grace and linger times, windows, what is waited for.
+    pub fn tick(&mut self, now: Timestamp, sink: &mut dyn FnMut(Event<'_>)) {
+        self.fragments.expire(now);
+        let follower = &mut self.follower;
+        self.streams.expire(now, &mut |path, framed| give(follower, path, framed, sink));
+        self.follower.pass(now, sink);
+    }
 
-    /// When to tick.
+    /// When [`Tracker::tick`] has something to do, if no frame comes before.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        None
+        self.follower.next_deadline().into_iter().chain(self.streams.next_deadline()).min()
     }
 
-    /// Ends all.
-    pub fn finish(&mut self, _now: Timestamp, _sink: &mut dyn FnMut(Event<'_>)) {}
+    /// Ends everything: what is half there is given out, and all calls end.
+    pub fn finish(&mut self, now: Timestamp, sink: &mut dyn FnMut(Event<'_>)) {
+        self.tick(now, sink);
+        let follower = &mut self.follower;
+        self.streams.finish(&mut |path, framed| give(follower, path, framed, sink));
+        self.follower.finish(now, sink);
+    }
 
-    /// What was seen.
+    /// What was seen, kept and given up so far.
     #[must_use]
-    pub fn counters(&self) -> &Counters {
-        &self.counters
+    pub fn counters(&self) -> Counters {
+        Counters {
+            fragments_given_up: self.fragments.given_up,
+            fragments_late: self.fragments.late,
+            streams_evicted: self.streams.evicted,
+            ..self.follower.counters
+        }
+    }
+
+    fn reassembled(
+        &mut self,
+        at: Timestamp,
+        frames: &[Kept<'_>],
+        body: Body<'_>,
+        flaw: Option<Flaw>,
+        sink: &mut dyn FnMut(Event<'_>),
+    ) {
+        let verdict = self.transport(at, frames, body, flaw, sink);
+        if let Body::Udp(Datagram { source, destination, payload }) = body
+            && verdict == Verdict::Stranger
+            && !sip::looks_like_start_line(payload)
+        {
+            sink(Event::Reassembled { frames, source, destination, payload });
+        }
+    }
+
+    fn transport(
+        &mut self,
+        at: Timestamp,
+        frames: &[Kept<'_>],
+        body: Body<'_>,
+        flaw: Option<Flaw>,
+        sink: &mut dyn FnMut(Event<'_>),
+    ) -> Verdict {
+        match body {
+            Body::Udp(Datagram { source, destination, payload }) => {
+                let path = Path { source, destination };
+                let arrival = Arrival { bytes: payload, path, at, flaw };
+                self.follower.message(&arrival, Frames::Own(frames), sink)
+            }
+            Body::Tcp(segment) => {
+                let follower = &mut self.follower;
+                self.streams.feed(frames, at, &segment, &mut |path, framed| {
+                    give(follower, path, framed, sink)
+                });
+                Verdict::Stranger
+            }
+            Body::Fragment(_) | Body::Other { .. } => Verdict::Stranger,
+        }
     }
 }
+
+fn give(
+    follower: &mut Follower,
+    path: Path,
+    framed: Framed<'_>,
+    sink: &mut dyn FnMut(Event<'_>),
+) -> Verdict {
+    let Framed { bytes, frames, flaw } = framed;
+    let at = frames.iter().map(|frame| frame.kept().at).max().unwrap_or_default();
+    follower.message(&Arrival { bytes, path, at, flaw }, Frames::Shared(frames), sink)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,10 @@
 //! TCP streams, one for each direction of each connection, as far as they carry SIP.
 
 use alloc::collections::BTreeMap;
-use core::net::SocketAddr;
 
 use super::stream::Stream;
 pub(crate) use super::stream::{Framed, Verdict};
-use crate::call::Limits;
+use crate::call::{Limits, Path};
 use crate::event::Kept;
 use crate::packet::Segment;
 use crate::time::Timestamp;
@@ -15,12 +14,12 @@ use crate::time::Timestamp;
 /// A stream that carried a target's message is forgotten after all those that did not.
 #[derive(Debug)]
 pub(crate) struct Streams {
-    streams: BTreeMap<Key, Stream>,
-    /// Keys by worth and age: whether the stream carried a target's message, and a number that is
+    streams: BTreeMap<Path, Stream>,
+    /// Streams by worth and age: whether the stream carried a target's message, and a number that is
     /// drawn anew with each segment.
-    by_worth: BTreeMap<Worth, Key>,
-    /// Keys of streams in which a message has begun, by age.
-    waiting: BTreeMap<u64, Key>,
+    by_worth: BTreeMap<Worth, Path>,
+    /// Those streams in which a message has begun, by age.
+    waiting: BTreeMap<u64, Path>,
     next_serial: u64,
     bytes: usize,
     limits: Limits,
@@ -28,7 +27,6 @@ pub(crate) struct Streams {
     pub(crate) evicted: u64,
 }
 
-type Key = (SocketAddr, SocketAddr);
 type Worth = (bool, u64);
 
 impl Streams {
@@ -51,77 +49,87 @@ impl Streams {
         frames: &[Kept<'_>],
         at: Timestamp,
         segment: &Segment<'_>,
-        sink: &mut dyn FnMut(Framed<'_>) -> Verdict,
+        sink: &mut dyn FnMut(Path, Framed<'_>) -> Verdict,
     ) {
         if segment.payload.is_empty() && !segment.syn && !segment.last {
             return;
         }
-        let key = (segment.source, segment.destination);
-        let known = self.take(&key);
+        let path = Path { source: segment.source, destination: segment.destination };
+        let known = self.take(path);
         let Some(mut stream) = known.or_else(|| Stream::open(segment, at)) else { return };
-        stream.feed(frames, at, segment, &self.limits, sink);
+        stream.feed(frames, at, segment, &self.limits, &mut |framed| sink(path, framed));
         self.next_serial += 1;
         stream.set_serial(self.next_serial);
-        self.put(key, stream);
+        self.put(path, stream);
         self.expire(at, sink);
         while self.streams.len() > self.limits.streams || self.bytes > self.limits.stream_bytes {
-            let Some((_, &key)) = self.by_worth.first_key_value() else { break };
+            let Some((_, &path)) = self.by_worth.first_key_value() else { break };
             self.evicted += 1;
-            self.forget(&key, sink);
+            self.forget(path, sink);
         }
     }
 
     /// Gives up what was waited for too long, and forgets idle streams.
-    pub(crate) fn expire(&mut self, now: Timestamp, sink: &mut dyn FnMut(Framed<'_>) -> Verdict) {
-        while let Some((_, &key)) = self.waiting.first_key_value() {
-            let idle = self.streams.get(&key).map(|stream| now.since(stream.last_at()));
+    pub(crate) fn expire(
+        &mut self,
+        now: Timestamp,
+        sink: &mut dyn FnMut(Path, Framed<'_>) -> Verdict,
+    ) {
+        while let Some((_, &path)) = self.waiting.first_key_value() {
+            let idle = self.streams.get(&path).map(|stream| now.since(stream.last_at()));
             if idle.is_some_and(|idle| idle <= self.limits.stream_wait) {
                 break;
             }
-            if let Some(mut stream) = self.take(&key) {
-                stream.break_off(&self.limits, sink);
-                self.put(key, stream);
+            if let Some(mut stream) = self.take(path) {
+                stream.break_off(&self.limits, &mut |framed| sink(path, framed));
+                self.put(path, stream);
             }
         }
         for worth in [false, true] {
-            while let Some((_, &key)) = self.by_worth.range((worth, 0)..).next() {
-                let idle = self.streams.get(&key).map(|stream| now.since(stream.last_at()));
+            while let Some((_, &path)) = self.by_worth.range((worth, 0)..).next() {
+                let idle = self.streams.get(&path).map(|stream| now.since(stream.last_at()));
                 if idle.is_some_and(|idle| idle <= self.limits.stream_age) {
                     break;
                 }
-                self.forget(&key, sink);
+                self.forget(path, sink);
             }
         }
     }
 
+    /// When [`Streams::expire`] has something to give out.
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        let (_, path) = self.waiting.first_key_value()?;
+        Some(self.streams.get(path)?.last_at().after(self.limits.stream_wait))
+    }
+
     /// Gives out what is left of messages that never became whole.
-    pub(crate) fn finish(&mut self, sink: &mut dyn FnMut(Framed<'_>) -> Verdict) {
-        while let Some((_, &key)) = self.by_worth.first_key_value() {
-            self.forget(&key, sink);
+    pub(crate) fn finish(&mut self, sink: &mut dyn FnMut(Path, Framed<'_>) -> Verdict) {
+        while let Some((_, &path)) = self.by_worth.first_key_value() {
+            self.forget(path, sink);
         }
     }
 
-    fn forget(&mut self, key: &Key, sink: &mut dyn FnMut(Framed<'_>) -> Verdict) {
-        if let Some(mut stream) = self.take(key) {
-            stream.break_off(&self.limits, sink);
+    fn forget(&mut self, path: Path, sink: &mut dyn FnMut(Path, Framed<'_>) -> Verdict) {
+        if let Some(mut stream) = self.take(path) {
+            stream.break_off(&self.limits, &mut |framed| sink(path, framed));
         }
     }
 
-    fn take(&mut self, key: &Key) -> Option<Stream> {
-        let stream = self.streams.remove(key)?;
+    fn take(&mut self, path: Path) -> Option<Stream> {
+        let stream = self.streams.remove(&path)?;
         self.by_worth.remove(&stream.worth());
         self.waiting.remove(&stream.serial());
         self.bytes -= stream.cost();
         Some(stream)
     }
 
-    fn put(&mut self, key: Key, stream: Stream) {
-        self.by_worth.insert(stream.worth(), key);
+    fn put(&mut self, path: Path, stream: Stream) {
+        self.by_worth.insert(stream.worth(), path);
         if stream.is_waiting() {
-            self.waiting.insert(stream.serial(), key);
+            self.waiting.insert(stream.serial(), path);
         }
         self.bytes += stream.cost();
-        self.streams.insert(key, stream);
+        self.streams.insert(path, stream);
     }
 }
 

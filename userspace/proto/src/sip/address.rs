@@ -6,7 +6,6 @@ use super::framing::number;
 /// The URIs of a header field value, in order, as sent and without angle brackets.
 ///
 /// Display names are passed over, also where they hold an address themselves.
-#[must_use]
 pub fn uris(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     Elements { rest: value }.filter_map(uri)
 }
@@ -15,6 +14,14 @@ pub fn uris(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[must_use]
 pub fn tag(value: &[u8]) -> Option<&[u8]> {
     element_parameter(Elements { rest: value }.next()?, b"tag")
+}
+
+/// A parameter of credentials: `Digest username="alice", realm="example.net"` (RFC 3261 §20.7).
+#[must_use]
+pub(crate) fn credential<'a>(value: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let scheme = value.iter().position(u8::is_ascii_whitespace)?;
+    let parameters = Elements { rest: value.get(scheme..)? };
+    parameters.filter_map(|one| name_and_value(one, name)).next()
 }
 
 /// The longest `expires` parameter of the contacts in a Contact value (RFC 3261 §20.10).
@@ -40,17 +47,24 @@ pub(super) fn parameter<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         rest = rest.get(at + 1..)?;
         let end = outside_quotes(rest, b';').unwrap_or(rest.len());
         let (one, _) = rest.split_at_checked(end)?;
-        let Some(equals) = memchr::memchr(b'=', one) else { continue };
-        let (key, value) = one.split_at_checked(equals)?;
-        if key.trim_ascii().eq_ignore_ascii_case(name) {
-            let value = value.get(1..)?.trim_ascii();
-            return Some(value.strip_prefix(b"\"").map_or(value, |quoted| {
-                let end = memchr::memchr(b'"', quoted).unwrap_or(quoted.len());
-                quoted.get(..end).unwrap_or_default()
-            }));
+        if let Some(value) = name_and_value(one, name) {
+            return Some(value);
         }
     }
     None
+}
+
+/// The value in `name=value` or `name="value"`.
+fn name_and_value<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (key, value) = text.split_at_checked(memchr::memchr(b'=', text)?)?;
+    if !key.trim_ascii().eq_ignore_ascii_case(name) {
+        return None;
+    }
+    let value = value.get(1..)?.trim_ascii();
+    Some(value.strip_prefix(b"\"").map_or(value, |quoted| {
+        let end = memchr::memchr(b'"', quoted).unwrap_or(quoted.len());
+        quoted.get(..end).unwrap_or_default()
+    }))
 }
 
 /// Comma-separated elements; commas in quotes and angle brackets do not count.

@@ -146,14 +146,16 @@ mod tests {
     use std::vec;
     use std::vec::Vec;
 
-    fn scan(header: &[u8]) -> Vec<Result<(&[u8], &[u8]), Flaw>> {
+    type Scanned<'a> = Vec<Result<(&'a [u8], &'a [u8]), Flaw>>;
+
+    fn scan(header: &[u8]) -> Scanned<'_> {
         Fields::new(header, 0).map(|field| field.map(|f| (f.name, f.value))).collect()
     }
 
     #[test]
     fn fields_come_in_order_with_folds_and_either_line_end() {
         let header = b"Subject: one\r\n\ttwo\r\n three\nTo :<sip:a@b>\r\nv:x";
-        let expected: Vec<Result<(&[u8], &[u8]), Flaw>> = vec![
+        let expected: Scanned<'_> = vec![
             Ok((b"Subject", b"one\r\n\ttwo\r\n three")),
             Ok((b"To", b"<sip:a@b>")),
             Ok((b"v", b"x")),
@@ -164,7 +166,7 @@ mod tests {
     #[test]
     fn a_bad_line_is_told_with_its_place_and_the_scan_goes_on() {
         let header = b"From: a\r\nno colon here\r\nT o: b\r\n: c\r\nTo: \xff\xfe\r\n";
-        let expected: Vec<Result<(&[u8], &[u8]), Flaw>> = vec![
+        let expected: Scanned<'_> = vec![
             Ok((b"From", b"a")),
             Err(Flaw::HeaderLine { at: 9 }),
             Err(Flaw::HeaderLine { at: 24 }),

@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn a_uri_says_user_and_host_without_port_password_and_parameters() {
-        let cases: [(&str, Option<(&str, &str, bool)>); 14] = [
+        type Parts = Option<(&'static str, &'static str, bool)>;
+        let cases: [(&str, Parts); 14] = [
             ("sip:alice@example.net", Some(("alice", "example.net", false))),
             ("SIPS:alice:pw@example.net:5061;lr", Some(("alice", "example.net", false))),
             ("sip:a;b?c/d@example.net?x=y", Some(("a;b?c/d", "example.net", false))),

@@ -17,11 +17,14 @@ pub(crate) struct Entry {
     pub(crate) target: usize,
 }
 
+/// The host that must agree, none for any; and whose it is.
+type AtHost = (Option<Vec<u8>>, Entry);
+
 /// The targets by user, by host, by number and by network.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Index {
-    /// User part with escapes decoded; the host that must agree, or none for any.
-    users: BTreeMap<Vec<u8>, Vec<(Option<Vec<u8>>, Entry)>>,
+    /// By user part with escapes decoded.
+    users: BTreeMap<Vec<u8>, Vec<AtHost>>,
     /// Hosts of addresses without a user.
     hosts: BTreeMap<Vec<u8>, Vec<Entry>>,
     numbers: BTreeMap<Vec<u8>, Vec<Entry>>,

@@ -37,7 +37,7 @@ impl Run {
         };
         let kept = [Kept { at, interface: 0, link: LinkType::Ethernet, bytes: frame }];
         let Self { streams, given, frames, verdict } = self;
-        streams.feed(&kept, at, &segment, &mut |framed| {
+        streams.feed(&kept, at, &segment, &mut |_, framed| {
             given.push((String::from_utf8_lossy(framed.bytes).into_owned(), framed.flaw));
             frames.push(framed.frames.len());
             *verdict
@@ -55,7 +55,7 @@ impl Run {
 
     fn finish(&mut self) -> Vec<Given> {
         let Self { streams, given, .. } = self;
-        streams.finish(&mut |framed| {
+        streams.finish(&mut |_, framed| {
             given.push((String::from_utf8_lossy(framed.bytes).into_owned(), framed.flaw));
             Verdict::Stranger
         });
@@ -205,7 +205,7 @@ fn a_new_connection_on_the_same_ports_begins_anew() {
     let message = &messages()[2];
     let mut run = Run::new(&Limits::default());
     run.syn();
-    run.segment(0, 0, message[..20].as_bytes());
+    run.segment(0, 0, &message.as_bytes()[..20]);
     let other = FIRST.wrapping_add(7_000_000);
     run.frame(1, &made::tcp(FROM, TO, other, made::SYN, b""));
     run.frame(1, &made::tcp(FROM, TO, other.wrapping_add(1), made::FIN, message.as_bytes()));

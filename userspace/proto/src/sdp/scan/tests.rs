@@ -104,7 +104,7 @@ fn a_flaw_is_told_with_its_place_and_the_rest_is_read() {
         assert_eq!(session.flaw, Some(Flaw::Description { at: 4 + good.len() }), "{bad}");
         let last = session.media.last().expect("media");
         assert_eq!(last.port, 5000, "{bad}");
-        assert_eq!(last.endpoints(false).next().is_some(), true, "{bad}");
+        assert!(last.endpoints(false).next().is_some(), "{bad}");
     }
 }
 

@@ -1,0 +1,222 @@
+//! One Call-ID that is followed: for which warrants, and which endpoints are open for it.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use super::legs::{Legs, Wanted};
+use super::limits::Limits;
+use super::matching::Warrants;
+use super::progress::{Ended, Progress};
+use crate::event::{Cause, Event};
+use crate::time::Timestamp;
+use crate::warrant::{CallKey, Warrant};
+
+type Sink<'s> = dyn FnMut(Event<'_>) + 's;
+
+/// A call that at least one warrant covers.
+#[derive(Debug)]
+pub(super) struct Followed {
+    pub(super) call_id: Box<[u8]>,
+    pub(super) progress: Progress,
+    pub(super) legs: Legs,
+    bindings: Vec<Binding>,
+    open: BTreeMap<SocketAddr, Open>,
+    /// When to look at it without a message.
+    pub(super) due: Timestamp,
+}
+
+/// The call under one warrant.
+#[derive(Clone, Copy, Debug)]
+struct Binding {
+    key: CallKey,
+    content: bool,
+    not_after: Timestamp,
+}
+
+#[derive(Debug)]
+struct Open {
+    wanted: Wanted,
+    /// When the grace time of an endpoint that is no longer wanted is over.
+    closing: Option<Timestamp>,
+}
+
+impl Followed {
+    pub(super) fn new(call_id: &[u8], at: Timestamp) -> Self {
+        Self {
+            call_id: call_id.into(),
+            progress: Progress::new(at),
+            legs: Legs::default(),
+            bindings: Vec::new(),
+            open: BTreeMap::new(),
+            due: Timestamp(0),
+        }
+    }
+
+    pub(super) fn is_bound(&self, warrant: u32) -> bool {
+        self.bindings.iter().any(|binding| binding.key.warrant == warrant)
+    }
+
+    pub(super) fn is_unbound(&self) -> bool {
+        self.bindings.is_empty()
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = CallKey> + '_ {
+        self.bindings.iter().map(|binding| binding.key)
+    }
+
+    /// Puts the call under a warrant; `announce` tells of it ahead of its open endpoints.
+    pub(super) fn bind(
+        &mut self,
+        warrant: &Warrant,
+        cin: u32,
+        at: Timestamp,
+        announce: impl FnOnce(CallKey, &mut Sink<'_>),
+        sink: &mut Sink<'_>,
+    ) {
+        let key = CallKey { warrant: warrant.id, cin };
+        let binding = Binding { key, content: warrant.content, not_after: warrant.not_after };
+        announce(key, sink);
+        self.bindings.push(binding);
+        if binding.content {
+            self.open_all(key, at, sink);
+        }
+    }
+
+    /// Opens what is wanted and was not, and begins the grace time of what no longer is.
+    pub(super) fn reconcile(&mut self, at: Timestamp, limits: &Limits, sink: &mut Sink<'_>) {
+        let ended = self.progress.ended();
+        let mut wanted = match ended {
+            Some(_) => BTreeMap::new(),
+            None => self.legs.wanted(limits.endpoints),
+        };
+        let closing = ended.map_or(at, |ended| ended.at).after(limits.grace);
+        for (endpoint, open) in &mut self.open {
+            match wanted.remove(endpoint) {
+                Some(wanted) => {
+                    open.closing = None;
+                    if open.wanted != wanted {
+                        open.wanted = wanted;
+                        tell_open(&self.bindings, *endpoint, &open.wanted, at, sink);
+                    }
+                }
+                None => {
+                    open.closing.get_or_insert(closing);
+                }
+            }
+        }
+        for (endpoint, wanted) in wanted {
+            tell_open(&self.bindings, endpoint, &wanted, at, sink);
+            self.open.insert(endpoint, Open { wanted, closing: None });
+        }
+        self.set_due(limits);
+    }
+
+    /// Lets time pass: closes endpoints, and ends the call where nothing more can come.
+    pub(super) fn pass(&mut self, now: Timestamp, limits: &Limits, sink: &mut Sink<'_>) {
+        let bindings = &self.bindings;
+        self.open.retain(|&endpoint, open| {
+            let Some(closing) = open.closing.filter(|closing| *closing <= now) else { return true };
+            tell_closed(bindings, endpoint, closing, sink);
+            false
+        });
+        let over: Vec<_> = self.bindings.extract_if(.., |b| b.not_after < now).collect();
+        for binding in over {
+            let ended = Ended { at: binding.not_after, cause: Cause::WarrantEnded };
+            self.end_binding(binding, ended, sink);
+        }
+        if self.progress.deadline(limits) <= now {
+            self.end(self.progress.outcome(), sink);
+        }
+        self.set_due(limits);
+    }
+
+    /// Ends the call under all its warrants.
+    pub(super) fn end(&mut self, ended: Ended, sink: &mut Sink<'_>) {
+        for binding in core::mem::take(&mut self.bindings) {
+            self.end_binding(binding, ended, sink);
+        }
+    }
+
+    /// Ends the call with the capture; one that had ended before ended then.
+    pub(super) fn finish(&mut self, now: Timestamp, sink: &mut Sink<'_>) {
+        let finished = Ended { at: now, cause: Cause::Finished };
+        self.end(self.progress.ended().unwrap_or(finished), sink);
+    }
+
+    /// Follows a change of the warrants: withdrawn, prolonged, with or without content.
+    pub(super) fn review(
+        &mut self,
+        now: Timestamp,
+        warrants: &Warrants,
+        limits: &Limits,
+        sink: &mut Sink<'_>,
+    ) {
+        for mut binding in core::mem::take(&mut self.bindings) {
+            let Some(warrant) = warrants.get(binding.key.warrant) else {
+                let ended = Ended { at: now, cause: Cause::WarrantEnded };
+                self.end_binding(binding, ended, sink);
+                continue;
+            };
+            let had_content = binding.content;
+            (binding.content, binding.not_after) = (warrant.content, warrant.not_after);
+            match (had_content, binding.content) {
+                (false, true) => self.open_all(binding.key, now, sink),
+                (true, false) => self.close_all(binding.key, now, sink),
+                _ => {}
+            }
+            self.bindings.push(binding);
+        }
+        self.set_due(limits);
+    }
+
+    fn end_binding(&self, binding: Binding, ended: Ended, sink: &mut Sink<'_>) {
+        let Ended { at, cause } = ended;
+        if binding.content {
+            self.close_all(binding.key, at, sink);
+        }
+        sink(Event::CallEnded { call: binding.key, at, cause });
+    }
+
+    fn open_all(&self, call: CallKey, at: Timestamp, sink: &mut Sink<'_>) {
+        for (&endpoint, Open { wanted, .. }) in &self.open {
+            let (kind, clocks) = (wanted.kind, &wanted.clocks);
+            sink(Event::MediaOpened { call, endpoint, kind, clocks, at });
+        }
+    }
+
+    fn close_all(&self, call: CallKey, at: Timestamp, sink: &mut Sink<'_>) {
+        for &endpoint in self.open.keys() {
+            sink(Event::MediaClosed { call, endpoint, at });
+        }
+    }
+
+    fn set_due(&mut self, limits: &Limits) {
+        let closings = self.open.values().filter_map(|open| open.closing);
+        // The last moment of the window still belongs to it.
+        let windows =
+            self.bindings.iter().map(|binding| Timestamp(binding.not_after.0.saturating_add(1)));
+        let deadline = self.progress.deadline(limits);
+        self.due = closings.chain(windows).fold(deadline, Timestamp::min);
+    }
+}
+
+fn tell_open(
+    bindings: &[Binding],
+    endpoint: SocketAddr,
+    wanted: &Wanted,
+    at: Timestamp,
+    sink: &mut Sink<'_>,
+) {
+    for binding in bindings.iter().filter(|binding| binding.content) {
+        let (call, kind, clocks) = (binding.key, wanted.kind, &wanted.clocks);
+        sink(Event::MediaOpened { call, endpoint, kind, clocks, at });
+    }
+}
+
+fn tell_closed(bindings: &[Binding], endpoint: SocketAddr, at: Timestamp, sink: &mut Sink<'_>) {
+    for binding in bindings.iter().filter(|binding| binding.content) {
+        sink(Event::MediaClosed { call: binding.key, endpoint, at });
+    }
+}

@@ -1,0 +1,195 @@
+//! Where the parties of a call receive media, by offer and answer (RFC 3264, RFC 6337).
+//!
+//! A leg is one party's description on one hop: forks have tags of their own, and a media relay
+//! gives each hop other addresses under the same tags.
+//! What is wanted is the union of all legs; what a description replaces is wanted until the
+//! transaction that carried it succeeds, because a refused offer leaves everything as it was.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use super::path::Path;
+use crate::event::MediaKind;
+use crate::rtp::PayloadClocks;
+use crate::sdp::{Media, Session};
+use crate::sip::{self, Message, StartLine};
+
+/// The legs of a call.
+#[derive(Debug, Default)]
+pub(super) struct Legs {
+    legs: Vec<Leg>,
+}
+
+/// An endpoint that is to be open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) kind: MediaKind,
+    pub(super) clocks: PayloadClocks,
+}
+
+#[derive(Debug)]
+struct Leg {
+    /// The describing party's tag, and the hop on which it says so.
+    tag: Box<[u8]>,
+    path: Path,
+    current: Vec<Line>,
+    offers: Vec<Offer>,
+    /// Highest CSeq of an offer that was accepted: the same once more is a retransmission.
+    accepted: Option<u32>,
+}
+
+/// A description in a request that has no final response yet.
+#[derive(Debug)]
+struct Offer {
+    cseq: u32,
+    lines: Vec<Line>,
+}
+
+/// One `m=` line.
+#[derive(Clone, Debug)]
+struct Line {
+    /// Endpoints where RTCP shares the RTP port.
+    muxed: Vec<(SocketAddr, MediaKind)>,
+    /// Endpoints where it has its own.
+    apart: Vec<(SocketAddr, MediaKind)>,
+    rtcp_mux: bool,
+    is_rtp: bool,
+    clocks: PayloadClocks,
+}
+
+/// More legs than a call has, and open offers than a leg has; beyond, the oldest go.
+const MAX_LEGS: usize = 64;
+const MAX_OFFERS: usize = 4;
+
+impl Legs {
+    /// Whether descriptions in messages of this method are offers and answers (RFC 6337 §2.2);
+    /// in others, such as OPTIONS, they only say what could be.
+    pub(super) fn concern(method: &[u8]) -> bool {
+        matches!(method, b"INVITE" | b"UPDATE" | b"PRACK" | b"ACK")
+    }
+
+    pub(super) fn feed(
+        &mut self,
+        path: Path,
+        message: &Message<'_>,
+        session: Option<&Session<'_>>,
+    ) {
+        let method = message.method();
+        if !Self::concern(method) {
+            return;
+        }
+        let cseq = message.cseq.map_or(0, |cseq| cseq.number);
+        let tag = |value: Option<&[u8]>| -> Box<[u8]> {
+            value.and_then(sip::tag).unwrap_or_default().into()
+        };
+        match message.start {
+            StartLine::Request { .. } => {
+                let Some(session) = session else { return };
+                let leg = self.leg(tag(message.from), path);
+                let lines = leg.lines(session);
+                if method == b"ACK" {
+                    leg.current = lines;
+                } else {
+                    leg.offer(cseq, lines);
+                }
+            }
+            StartLine::Response { status } => {
+                if status >= 200 {
+                    let back = path.back();
+                    let offered = self.legs.iter_mut().filter(|leg| leg.path == back);
+                    offered.for_each(|leg| leg.settle(cseq, status < 300));
+                }
+                if let Some(session) = session.filter(|_| status < 300) {
+                    let leg = self.leg(tag(message.to), path);
+                    leg.current = leg.lines(session);
+                }
+            }
+        }
+    }
+
+    /// The endpoints of all legs, at most `limit` of them.
+    pub(super) fn wanted(&self, limit: usize) -> BTreeMap<SocketAddr, Wanted> {
+        let all = || self.legs.iter().flat_map(Leg::all);
+        let all_muxed = all().filter(|line| line.is_rtp).all(|line| line.rtcp_mux);
+        let mut wanted: BTreeMap<SocketAddr, Wanted> = BTreeMap::new();
+        for line in all() {
+            let muxed = line.rtcp_mux && all_muxed;
+            for &(endpoint, kind) in if muxed { &line.muxed } else { &line.apart } {
+                if let Some(known) = wanted.get_mut(&endpoint) {
+                    known.kind = known.kind.min(kind);
+                    known.clocks.merge(&line.clocks);
+                } else if wanted.len() < limit {
+                    wanted.insert(endpoint, Wanted { kind, clocks: line.clocks.clone() });
+                }
+            }
+        }
+        wanted
+    }
+
+    fn leg(&mut self, tag: Box<[u8]>, path: Path) -> &mut Leg {
+        let known = self.legs.iter().position(|leg| leg.tag == tag && leg.path == path);
+        // The one in use goes to the end, so that the first is the oldest.
+        let leg = match known {
+            Some(place) => self.legs.remove(place),
+            None => Leg { tag, path, current: Vec::new(), offers: Vec::new(), accepted: None },
+        };
+        if self.legs.len() >= MAX_LEGS {
+            self.legs.remove(0);
+        }
+        self.legs.push_mut(leg)
+    }
+}
+
+impl Leg {
+    fn all(&self) -> impl Iterator<Item = &Line> {
+        self.current.iter().chain(self.offers.iter().flat_map(|offer| &offer.lines))
+    }
+
+    /// The lines of a description; where one is on hold by its address, media still goes where it
+    /// went before.
+    fn lines(&self, session: &Session<'_>) -> Vec<Line> {
+        let before = self.offers.last().map_or(&self.current, |offer| &offer.lines);
+        let lines = session.media.iter().enumerate().map(|(nth, media)| {
+            let held = before.get(nth).filter(|_| media.is_held_by_address());
+            held.cloned().unwrap_or_else(|| Line::of(media))
+        });
+        lines.collect()
+    }
+
+    fn offer(&mut self, cseq: u32, lines: Vec<Line>) {
+        if Some(cseq) <= self.accepted {
+            return;
+        }
+        if let Some(offer) = self.offers.iter_mut().find(|offer| offer.cseq == cseq) {
+            offer.lines = lines;
+            return;
+        }
+        if self.offers.len() >= MAX_OFFERS {
+            self.offers.remove(0);
+        }
+        self.offers.push(Offer { cseq, lines });
+    }
+
+    fn settle(&mut self, cseq: u32, accepted: bool) {
+        let Some(place) = self.offers.iter().position(|offer| offer.cseq == cseq) else { return };
+        let offer = self.offers.remove(place);
+        if accepted {
+            self.accepted = self.accepted.max(Some(cseq));
+            self.current = offer.lines;
+        }
+    }
+}
+
+impl Line {
+    fn of(media: &Media<'_>) -> Self {
+        Self {
+            muxed: media.endpoints(true).collect(),
+            apart: media.endpoints(false).collect(),
+            rtcp_mux: media.rtcp_mux,
+            is_rtp: media.is_rtp() && media.port != 0,
+            clocks: media.clocks.clone(),
+        }
+    }
+}

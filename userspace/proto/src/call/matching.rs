@@ -1,0 +1,278 @@
+//! Which warrants a message belongs to by what it says.
+
+use alloc::borrow::Cow;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use super::path::Path;
+use crate::sip::{self, Clue, Header, Message, StartLine, Uri};
+use crate::target::{Entry, Identity, Index};
+use crate::time::Timestamp;
+use crate::warrant::Warrant;
+
+/// The warrants, and where to look their targets up.
+#[derive(Debug, Default)]
+pub(super) struct Warrants {
+    list: Vec<Warrant>,
+    index: Index,
+}
+
+/// A target that a message names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Hit<'a> {
+    entry: Entry,
+    /// Header fields listed first say best whose message it is.
+    rank: usize,
+    /// What `Matched::header` says.
+    pub(super) header: &'static str,
+    /// What `Matched::value` says.
+    pub(super) value: Cow<'a, [u8]>,
+}
+
+/// The header fields looked into, the most telling first; the Request-URI stands for itself.
+const RANKS: [&str; 15] = [
+    "From",
+    "To",
+    "P-Asserted-Identity",
+    "P-Preferred-Identity",
+    "Remote-Party-ID",
+    REQUEST_URI,
+    "Contact",
+    "Diversion",
+    "History-Info",
+    "Refer-To",
+    "Referred-By",
+    "Authorization",
+    "Proxy-Authorization",
+    IP,
+    UNPARSED,
+];
+
+const REQUEST_URI: &str = "Request-URI";
+const IP: &str = "IP";
+const UNPARSED: &str = "unparsed";
+
+impl Warrants {
+    /// Takes the place of the warrants before; a CIN is never given twice.
+    pub(super) fn replace(&mut self, mut warrants: Vec<Warrant>) {
+        let mut index = Index::default();
+        for (place, warrant) in warrants.iter_mut().enumerate() {
+            if let Some(before) = self.get(warrant.id) {
+                warrant.next_cin = warrant.next_cin.max(before.next_cin);
+            }
+            for (target, identity) in warrant.targets.iter().enumerate() {
+                index.insert(identity, Entry { warrant: place, target });
+            }
+        }
+        *self = Self { list: warrants, index };
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    pub(super) fn get(&self, id: u32) -> Option<&Warrant> {
+        self.list.iter().find(|warrant| warrant.id == id)
+    }
+
+    pub(super) fn of(&self, hit: &Hit<'_>) -> Option<(&Warrant, &Identity)> {
+        let warrant = self.list.get(hit.entry.warrant)?;
+        Some((warrant, warrant.targets.get(hit.entry.target)?))
+    }
+
+    /// The next call's number under this warrant.
+    pub(super) fn draw_cin(&mut self, id: u32) -> Option<u32> {
+        let warrant = self.list.iter_mut().find(|warrant| warrant.id == id)?;
+        let cin = warrant.next_cin;
+        warrant.next_cin = cin.saturating_add(1);
+        Some(cin)
+    }
+
+    /// The warrants in force that a message belongs to: the most telling hit of each.
+    pub(super) fn message<'a>(
+        &self,
+        at: Timestamp,
+        message: &Message<'a>,
+        path: Path,
+    ) -> Vec<Hit<'a>> {
+        let mut hits = Hits { warrants: self, at, list: Vec::new() };
+        if let StartLine::Request { uri, .. } = message.start {
+            hits.uri(REQUEST_URI, uri);
+        }
+        for field in message.fields() {
+            let Some(header) = Header::named(field.name) else { continue };
+            match header {
+                Header::Contact if message.method() != b"REGISTER" => {}
+                Header::Authorization | Header::ProxyAuthorization => {
+                    hits.credentials(header.name(), field.value);
+                }
+                _ if RANKS.contains(&header.name()) => {
+                    sip::uris(field.value).for_each(|uri| hits.uri(header.name(), uri));
+                }
+                _ => {}
+            }
+        }
+        hits.address(path.source.ip());
+        hits.address(path.destination.ip());
+        hits.in_order()
+    }
+
+    /// The same for bytes that are no message but hold URIs.
+    pub(super) fn unparsed<'a>(&self, at: Timestamp, payload: &'a [u8]) -> Vec<Hit<'a>> {
+        let mut hits = Hits { warrants: self, at, list: Vec::new() };
+        for clue in sip::clues(payload) {
+            if let Clue::Uri(uri) = clue {
+                hits.uri(UNPARSED, uri);
+            }
+        }
+        hits.in_order()
+    }
+}
+
+struct Hits<'w, 'a> {
+    warrants: &'w Warrants,
+    at: Timestamp,
+    list: Vec<Hit<'a>>,
+}
+
+impl<'a> Hits<'_, 'a> {
+    /// In the order of the warrants.
+    fn in_order(mut self) -> Vec<Hit<'a>> {
+        self.list.sort_by_key(|hit| hit.entry.warrant);
+        self.list
+    }
+
+    fn uri(&mut self, header: &'static str, text: &'a [u8]) {
+        if let Some(uri) = Uri::parse(text) {
+            let index = &self.warrants.index;
+            index.uri(&uri, &mut |entry| self.add(entry, header, Cow::Borrowed(text)));
+        }
+    }
+
+    /// `Digest username="alice", realm="example.net"`: the name may hold a realm of its own.
+    fn credentials(&mut self, header: &'static str, value: &'a [u8]) {
+        let Some(name) = sip::credential(value, b"username") else { return };
+        let (user, host) = match memchr::memchr(b'@', name) {
+            Some(at) => (name.get(..at), name.get(at + 1..)),
+            None => (Some(name), sip::credential(value, b"realm")),
+        };
+        let (user, host) = (user.unwrap_or_default(), host.unwrap_or_default());
+        let index = &self.warrants.index;
+        let mut add = |entry| self.add(entry, header, Cow::Borrowed(name));
+        index.user(user, host, &mut add);
+        if user.starts_with(b"+") {
+            index.number(user, &mut add);
+        }
+    }
+
+    fn address(&mut self, address: IpAddr) {
+        let index = &self.warrants.index;
+        index.address(address, &mut |entry| {
+            self.add(entry, IP, Cow::Owned(address.to_string().into_bytes()));
+        });
+    }
+
+    fn add(&mut self, entry: Entry, header: &'static str, value: Cow<'a, [u8]>) {
+        let in_force = self.warrants.list.get(entry.warrant).is_some_and(|w| w.in_force(self.at));
+        if !in_force {
+            return;
+        }
+        let rank = RANKS.iter().position(|&name| name == header).unwrap_or(RANKS.len());
+        let hit = Hit { entry, rank, header, value };
+        match self.list.iter_mut().find(|other| other.entry.warrant == entry.warrant) {
+            Some(other) if other.rank > rank => *other = hit,
+            Some(_) => {}
+            None => self.list.push(hit),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target;
+    use std::format;
+    use std::string::String;
+
+    fn matched(target: &str, lines: &str) -> Option<(&'static str, String)> {
+        let mut warrants = Warrants::default();
+        warrants.replace(std::vec![Warrant {
+            id: 1,
+            targets: std::vec![target::parse(target).unwrap()],
+            not_before: Timestamp(10),
+            not_after: Timestamp(20),
+            content: true,
+            next_cin: 1,
+        }]);
+        let text = format!("{lines}\r\n\r\n");
+        let message = Message::parse(text.as_bytes()).expect("a message");
+        let path = Path {
+            source: "192.0.2.1:5060".parse().unwrap(),
+            destination: "198.51.100.2:5060".parse().unwrap(),
+        };
+        assert!(warrants.message(Timestamp(9), &message, path).is_empty(), "before the window");
+        assert!(warrants.message(Timestamp(21), &message, path).is_empty(), "after the window");
+        let hits = warrants.message(Timestamp(20), &message, path);
+        hits.first().map(|hit| (hit.header, String::from_utf8_lossy(&hit.value).into_owned()))
+    }
+
+    #[test]
+    fn each_header_field_that_names_a_target_matches() {
+        let alice = "sip:alice@example.net";
+        let cases = [
+            "From: \"A\" <sip:alice@example.net>;tag=1",
+            "f: <sip:alice@example.net>",
+            "To: sip:alice@example.net",
+            "P-Asserted-Identity: <sip:x@y>, <sip:alice@example.net>",
+            "P-Preferred-Identity: <sip:alice@example.net>",
+            "Remote-Party-ID: <sip:alice@example.net>;party=calling",
+            "Diversion: <sip:alice@example.net>;reason=no-answer",
+            "History-Info: <sip:x@y>;index=1,<sip:alice@example.net>;index=1.1",
+            "r: <sip:alice@example.net?Replaces=1>",
+            "b: <sip:alice@example.net>",
+            "Authorization: Digest username=\"alice\", realm=\"example.net\"",
+            "Proxy-Authorization: Digest realm=\"x\",username=\"alice@example.net\"",
+        ];
+        for line in cases {
+            let text = format!("INVITE sip:bob@example.org SIP/2.0\r\n{line}");
+            assert!(matched(alice, &text).is_some(), "{line}");
+            assert_eq!(matched("sip:eve@example.net", &text), None, "{line}");
+        }
+        let request = "INVITE sip:alice@example.net SIP/2.0\r\nFrom: <sip:bob@example.org>";
+        assert_eq!(matched(alice, request).unwrap().0, "Request-URI");
+    }
+
+    #[test]
+    fn a_contact_names_who_registers_and_nobody_else() {
+        let contact = "Contact: <sip:alice@192.0.2.1>\r\nCSeq: 1 ";
+        for (line, expected) in [
+            ("REGISTER sip:example.net SIP/2.0\r\n", true),
+            ("INVITE sip:bob@example.org SIP/2.0\r\n", false),
+        ] {
+            let text = format!("{line}{contact}{}", line.split(' ').next().unwrap());
+            assert_eq!(matched("sip:alice@*", &text).is_some(), expected, "{line}");
+        }
+        let response = format!("SIP/2.0 200 OK\r\n{contact}REGISTER");
+        assert!(matched("sip:alice@*", &response).is_some());
+    }
+
+    #[test]
+    fn the_most_telling_header_field_is_named() {
+        let text = "REGISTER sip:alice@example.net SIP/2.0\r\nTo: <sip:alice@example.net>\r\n\
+            From: Alice <sip:alice@example.net>";
+        let expected = ("From", "sip:alice@example.net".into());
+        assert_eq!(matched("sip:alice@example.net", text), Some(expected));
+    }
+
+    #[test]
+    fn addresses_and_numbers_match_too() {
+        let text = "INVITE tel:+3225550100 SIP/2.0\r\nFrom: <sip:x@y>\r\n\
+            Authorization: Digest username=\"+3225550177@ims.example\"";
+        assert_eq!(matched("ip:198.51.100.0/24", text), Some(("IP", "198.51.100.2".into())));
+        assert_eq!(matched("ip:192.0.2.1", text), Some(("IP", "192.0.2.1".into())));
+        assert_eq!(matched("ip:203.0.113.0/24", text), None);
+        assert_eq!(matched("tel:+3225550100", text).unwrap().0, "Request-URI");
+        assert_eq!(matched("tel:+3225550177", text).unwrap().0, "Authorization");
+    }
+}
