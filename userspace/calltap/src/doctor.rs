@@ -47,7 +47,7 @@ pub fn doctor(arguments: &cli::Doctor) -> anyhow::Result<Outcome> {
         None => interface_names(),
     };
     for name in names {
-        findings.extend(interface(&Interface::open(&name)?));
+        findings.extend(interface(&Interface::open(&name)?, arguments.interface.is_some()));
     }
     let fine = findings.iter().all(|finding| finding.fine);
     let mut out = std::io::stdout().lock();
@@ -110,7 +110,8 @@ fn program() -> Finding {
     }
 }
 
-fn interface(interface: &Interface) -> Vec<Finding> {
+/// An interface that was not asked for may be down: nothing says that it is to be used.
+fn interface(interface: &Interface, asked_for: bool) -> Vec<Finding> {
     let name = interface.name();
     let facts = format!(
         "driver {}, {} receive queues, MTU {}",
@@ -120,7 +121,7 @@ fn interface(interface: &Interface) -> Vec<Finding> {
     );
     let mut findings = vec![Finding::fine(name, facts)];
     let state = read(&format!("/sys/class/net/{name}/operstate"));
-    if state == "down" {
+    if state == "down" && asked_for {
         let mend = format!("ip link set {name} up");
         findings.push(Finding::lacking(format!("{name}: link"), "down", mend));
     }

@@ -32,7 +32,12 @@ pub fn open(
     session: Session,
     links: Vec<LinkType>,
 ) -> anyhow::Result<(Recorder, Vec<Order>)> {
-    let node = KeyPair::load_or_generate(&config.node_key_path()).context("the node's key")?;
+    let key = config.node_key_path();
+    let unusable = || format!("the node's key {}", key.display());
+    if let Some(parent) = key.parent() {
+        std::fs::create_dir_all(parent).with_context(unusable)?;
+    }
+    let node = KeyPair::load_or_generate(&key).with_context(unusable)?;
     let mut store = Store::open(evidence, node, session, rotation(config.rotation))?;
     for mended in store.mended() {
         warn!("an earlier session was interrupted: {mended}");
