@@ -168,8 +168,61 @@ fn is_root() -> bool {
     })
 }
 
-/// Whether `program` is on the search path, or in one of the directories that a plain user's lacks.
+/// Whether `program` is on the search path, or in a directory that a plain user's path lacks.
 fn is_installed(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).any(|directory| directory.join(program).is_file())
+    let administration = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    env::split_paths(&path).chain(administration).any(|directory| directory.join(program).is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Frames of `capture` that a default tshark shows for `filter`.
+    fn count(capture: &Path, filter: &str) -> usize {
+        let capture = capture.to_str().expect("made of plain letters");
+        let output = Command::new("tshark")
+            .args(["-r", capture, "-Y", filter, "-T", "fields", "-e", "frame.number"])
+            .output()
+            .expect("tshark runs");
+        String::from_utf8_lossy(&output.stdout).lines().count()
+    }
+
+    #[test]
+    fn the_mirror_port_shows_every_frame_of_every_call_once() {
+        if !missing().is_empty() {
+            println!("skipped: {}", missing().join("; "));
+            return;
+        }
+        let plan =
+            CallPlan { target_calls: 1, stranger_calls: 2, seconds: 1, ..CallPlan::default() };
+        let lab = Lab::lay().unwrap();
+        let capture = lab.directory.join("mirror.pcapng");
+        let witness = lab.witness(&capture).unwrap();
+        let report = lab.place_calls(&plan).unwrap();
+        witness.stop().unwrap();
+
+        assert_eq!(report.calls, 3);
+        assert_eq!(count(&capture, "rtp"), 3 * 2 * 50);
+        assert_eq!(count(&capture, "sip.Method == INVITE"), 3);
+        assert_eq!(count(&capture, "sip.Status-Code == 200"), 2 * 3);
+        let mirrored = lab.mirrored().unwrap();
+        assert_eq!(mirrored, Mirrored { sent: report.frames, dropped: 0 });
+        assert_eq!(count(&capture, "frame"), usize::try_from(report.frames).unwrap());
+    }
+
+    #[test]
+    fn a_dropped_lab_leaves_nothing_behind() {
+        if !missing().is_empty() {
+            println!("skipped: {}", missing().join("; "));
+            return;
+        }
+        let lab = Lab::lay().unwrap();
+        let (namespace, directory) = (lab.tap_namespace(), lab.directory.clone());
+        assert!(Path::new("/run/netns").join(&namespace).exists());
+        drop(lab);
+        assert!(!Path::new("/run/netns").join(&namespace).exists());
+        assert!(!directory.exists());
+    }
 }
