@@ -162,17 +162,30 @@ const ETHERTYPE_OFFSET: usize = 12;
 #[inline(always)]
 pub fn walk_ethernet<B: Bytes + ?Sized>(frame: &B) -> Result<Packet, Stop> {
     let mut offset = ETHERTYPE_OFFSET;
-    for _ in 0..3 {
-        let ethertype = frame.u16(offset).ok_or(Stop::Cut(offset))?;
-        match ethertype {
-            // IEEE 802.1Q and 802.1ad: a tag is two bytes of control ahead of the next type.
-            0x8100 | 0x88a8 => offset += 4,
-            0x0800 => return network::walk_ipv4(frame, offset + 2),
-            0x86dd => return network::walk_ipv6(frame, offset + 2),
-            _ => return Err(Stop::NotIp),
+    let mut ethertype = frame.u16(offset).ok_or(Stop::Cut(offset))?;
+    for _ in 0..MAX_VLAN_TAGS {
+        if !is_vlan(ethertype) {
+            break;
         }
+        // A tag is two bytes of control ahead of the next type.
+        offset += 4;
+        ethertype = frame.u16(offset).ok_or(Stop::Cut(offset))?;
     }
-    Err(Stop::TooDeep(offset))
+    match ethertype {
+        0x0800 => network::walk_ipv4(frame, offset + 2),
+        0x86dd => network::walk_ipv6(frame, offset + 2),
+        _ if is_vlan(ethertype) => Err(Stop::TooDeep(offset)),
+        _ => Err(Stop::NotIp),
+    }
+}
+
+/// VLAN tags followed in one frame.
+const MAX_VLAN_TAGS: usize = 2;
+
+/// IEEE 802.1Q (customer) and 802.1ad (service) tags.
+#[inline(always)]
+const fn is_vlan(ethertype: u16) -> bool {
+    matches!(ethertype, 0x8100 | 0x88a8)
 }
 
 #[cfg(test)]

@@ -62,67 +62,63 @@ static COUNTERS: PerCpuArray<[u64; Counter::COUNT]> = PerCpuArray::with_max_entr
 /// Judges each frame an interface receives.
 #[xdp]
 fn calltap(context: XdpContext) -> u32 {
-    count(Counter::Seen);
-    let frame = Frame::of(&context);
-    let host = Kernel.config().mode == Mode::Host as u32;
-    if host && is_for_the_host(&context, &frame) {
-        return pass();
-    }
-    if Kernel.config().signalling_not_after_ns == 0 {
-        return filter(host, Counter::FilteredNoWarrant);
-    }
-    match verdict(&Kernel, &walk_ethernet(&frame)) {
-        Verdict::Filter(counter) => filter(host, counter),
-        Verdict::Keep { reason, at_ns } => keep(&context, reason, at_ns),
-    }
+    let (Some(config), Some(counters)) = (CONFIG.get(0), COUNTERS.get_ptr_mut(0)) else {
+        // Never: both maps have an entry 0.
+        return xdp_action::XDP_ABORTED;
+    };
+    // SAFETY: the pointer is to this CPU's counters, which no other run of the program interrupts.
+    let counters = unsafe { &mut *counters };
+    counters[Counter::Seen as usize] += 1;
+    let (action, counter) = judge(&context, config);
+    counters[counter as usize] += 1;
+    action
 }
 
-/// Drops a packet nobody asked for, or in host mode gives it on.
+/// The action for a frame, and what it is counted as.
 #[inline(always)]
-fn filter(host: bool, counter: Counter) -> u32 {
-    if host {
-        return pass();
+fn judge(context: &XdpContext, config: &'static Config) -> (u32, Counter) {
+    let frame = Frame::of(context);
+    let host = config.mode == Mode::Host as u32;
+    if host && is_for_the_host(context, &frame) {
+        return PASS;
     }
-    count(counter);
-    xdp_action::XDP_DROP
+    let filtered = if config.signalling_not_after_ns == 0 {
+        Counter::FilteredNoWarrant
+    } else {
+        match verdict(&Kernel { config }, &walk_ethernet(&frame)) {
+            Verdict::Keep { reason, at_ns } => return keep(context, reason, at_ns),
+            Verdict::Filter(counter) => counter,
+        }
+    };
+    if host { PASS } else { (xdp_action::XDP_DROP, filtered) }
 }
 
-#[inline(always)]
-fn pass() -> u32 {
-    count(Counter::Passed);
-    xdp_action::XDP_PASS
-}
+const PASS: (u32, Counter) = (xdp_action::XDP_PASS, Counter::Passed);
 
 /// Marks the frame and gives it to the socket of its queue.
 #[inline(always)]
-fn keep(context: &XdpContext, reason: Reason, at_ns: u64) -> u32 {
+fn keep(context: &XdpContext, reason: Reason, at_ns: u64) -> (u32, Counter) {
+    const NO_SOCKET: (u32, Counter) = (xdp_action::XDP_DROP, Counter::LostNoSocket);
+
     let queue = context.rx_queue_index();
     let Some(slot) = slot(context, queue) else {
-        return lose(Counter::LostNoSocket);
+        return NO_SOCKET;
     };
     let mark = Mark { arrival_ns: at_ns, reason: reason as u32, queue };
     if !write_mark(context, mark) {
-        return lose(Counter::LostNoMetadata);
+        return (xdp_action::XDP_DROP, Counter::LostNoMetadata);
     }
-    match XSKS.redirect(slot, 0) {
-        Ok(action) => {
-            count(match reason {
-                Reason::Signalling => Counter::KeptSignalling,
-                Reason::Fragment => Counter::KeptFragment,
-                Reason::Endpoint => Counter::KeptEndpoint,
-                Reason::Prefix => Counter::KeptPrefix,
-            });
-            action
-        }
+    let Ok(redirect) = XSKS.redirect(slot, 0) else {
         // The slot is empty: nobody has bound this queue.
-        Err(_) => lose(Counter::LostNoSocket),
-    }
-}
-
-#[inline(always)]
-fn lose(counter: Counter) -> u32 {
-    count(counter);
-    xdp_action::XDP_DROP
+        return NO_SOCKET;
+    };
+    let kept = match reason {
+        Reason::Signalling => Counter::KeptSignalling,
+        Reason::Fragment => Counter::KeptFragment,
+        Reason::Endpoint => Counter::KeptEndpoint,
+        Reason::Prefix => Counter::KeptPrefix,
+    };
+    (redirect, kept)
 }
 
 /// The XSKMAP slot of the queue a frame came by.
@@ -145,10 +141,15 @@ fn interface(context: &XdpContext) -> Option<&'static InterfaceSlots> {
 /// to a group (IEEE 802 §8.2), or nobody has said what the interface's address is.
 #[inline(always)]
 fn is_for_the_host(context: &XdpContext, frame: &Frame) -> bool {
-    let (Some(head), Some(tail)) = (frame.u32(0), frame.u16(4)) else {
+    // One step at a time: tested together, the optimiser computes with what was never loaded, and
+    // the verifier refuses that.
+    let Some(interface) = interface(context) else {
         return true;
     };
-    let Some(interface) = interface(context) else {
+    let Some(tail) = frame.u16(4) else {
+        return true;
+    };
+    let Some(head) = frame.u32(0) else {
         return true;
     };
     let [a, b, c, d, e, f] = interface.mac;
@@ -180,24 +181,15 @@ fn write_mark(context: &XdpContext, mark: Mark) -> bool {
     true
 }
 
-/// Adds one to a counter of this CPU.
-#[inline(always)]
-fn count(counter: Counter) {
-    let Some(counters) = COUNTERS.get_ptr_mut(0) else {
-        return;
-    };
-    // SAFETY: the pointer is to this CPU's counters, which no other program run interrupts.
-    let counters = unsafe { &mut *counters };
-    counters[counter as usize] += 1;
+/// The maps of this program, and the configuration as this run found it.
+struct Kernel {
+    config: &'static Config,
 }
-
-/// The maps of this program.
-struct Kernel;
 
 impl Maps for Kernel {
     #[inline(always)]
     fn config(&self) -> Config {
-        CONFIG.get(0).copied().unwrap_or_default()
+        *self.config
     }
 
     #[inline(always)]
@@ -208,8 +200,7 @@ impl Maps for Kernel {
 
     #[inline(always)]
     fn prefilter(&self, endpoint: &Endpoint) -> bool {
-        let mask = CONFIG.get(0).map_or(0, |config| config.prefilter_mask);
-        let PrefilterBits { word, bits } = PrefilterBits::of(endpoint, mask);
+        let PrefilterBits { word, bits } = PrefilterBits::of(endpoint, self.config.prefilter_mask);
         PREFILTER.get(word).is_some_and(|word| word & bits == bits)
     }
 

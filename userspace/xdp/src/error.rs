@@ -26,9 +26,16 @@ pub enum Error {
         queues: u32,
     },
 
-    /// The interface is gone, or was taken down.
-    #[error("{interface} went away or was taken down: bring it up and start again")]
+    /// The interface is gone, and its sockets with it.
+    #[error("{interface} is gone: start again when it is back")]
     InterfaceGone {
+        /// The interface.
+        interface: String,
+    },
+
+    /// The interface is down; frames arrive again when it is up.
+    #[error("{interface} is down: `ip link set {interface} up`")]
+    InterfaceDown {
         /// The interface.
         interface: String,
     },

@@ -13,7 +13,7 @@ use std::{
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{HashMap as BpfHashMap, LpmTrie, MapData, PerCpuArray, XskMap, lpm_trie::Key},
+    maps::{HashMap as BpfHashMap, LpmTrie, MapData, PerCpuArray, XskMap},
 };
 use calltap_ebpf::abi::{
     Address, Config, Counter, Deadline, Endpoint, InterfaceSlots, MAX_PREFIXES, MAX_SOCKETS, Mode,
@@ -26,6 +26,7 @@ mod attach;
 mod counters;
 mod plain;
 mod prefilter;
+mod prefix;
 mod promiscuous;
 mod test_run;
 mod words;
@@ -36,6 +37,7 @@ pub use test_run::TestRun;
 
 use plain::{Plain, map, map_error};
 use prefilter::Prefilter;
+use prefix::Prefix;
 use words::Words;
 
 /// How large the program's maps are.
@@ -68,7 +70,7 @@ pub struct Filter {
     sockets: XskMap<MapData>,
     counters: PerCpuArray<MapData, Plain<[u64; Counter::COUNT]>>,
     max_endpoints: u32,
-    open_prefixes: HashMap<(Address, u32), u64>,
+    open_prefixes: HashMap<Prefix, u64>,
     slots: HashMap<u32, InterfaceSlots>,
     next_slot: u32,
 }
@@ -198,17 +200,13 @@ impl Filter {
         prefix_len: u8,
         not_after_boot_ns: u64,
     ) -> Result<(), Error> {
-        let (network, bits) = network(address, prefix_len)?;
+        let prefix = Prefix::new(address, prefix_len)?;
         let full = self.open_prefixes.len() >= MAX_PREFIXES as usize;
-        if full && !self.open_prefixes.contains_key(&(network, bits)) {
+        if full && !self.open_prefixes.contains_key(&prefix) {
             return Err(Error::PrefixesFull);
         }
-        let deadline = Plain(Deadline { not_after_ns: not_after_boot_ns });
-        let key = Key::new(bits, Plain(network));
-        self.prefixes.insert(&key, deadline, 0).map_err(map_error("PREFIXES"))?;
-        self.open_prefixes.insert((network, bits), not_after_boot_ns);
-        self.publish_prefixes();
-        Ok(())
+        self.open_prefixes.insert(prefix, not_after_boot_ns);
+        self.publish_prefixes(prefix)
     }
 
     /// Has the packets of a prefix no longer kept; one that is not open stays so.
@@ -217,19 +215,29 @@ impl Filter {
     ///
     /// [`Error::PrefixTooLong`], or [`Error::Map`].
     pub fn close_prefix(&mut self, address: IpAddr, prefix_len: u8) -> Result<(), Error> {
-        let (network, bits) = network(address, prefix_len)?;
-        if self.open_prefixes.contains_key(&(network, bits)) {
-            let key = Key::new(bits, Plain(network));
-            self.prefixes.remove(&key).map_err(map_error("PREFIXES"))?;
-            self.open_prefixes.remove(&(network, bits));
-            self.publish_prefixes();
+        let prefix = Prefix::new(address, prefix_len)?;
+        if self.open_prefixes.remove(&prefix).is_none() {
+            return Ok(());
         }
-        Ok(())
+        self.prefixes.remove(&prefix.key()).map_err(map_error("PREFIXES"))?;
+        self.publish_prefixes(prefix)
     }
 
-    fn publish_prefixes(&mut self) {
+    /// Writes the deadlines of all open prefixes within `changed`.
+    ///
+    /// The program finds the longest prefix of an address, and that alone: so each says until when
+    /// it or any wider one is open.
+    fn publish_prefixes(&mut self, changed: Prefix) -> Result<(), Error> {
+        for &prefix in self.open_prefixes.keys().filter(|prefix| changed.holds(prefix)) {
+            let wider = self.open_prefixes.iter().filter(|(wider, _)| wider.holds(&prefix));
+            let not_after_ns = wider.map(|(_, &not_after_ns)| not_after_ns).max().unwrap_or(0);
+            self.prefixes
+                .insert(&prefix.key(), Plain(Deadline { not_after_ns }), 0)
+                .map_err(map_error("PREFIXES"))?;
+        }
         self.config.prefixes = u32::try_from(self.open_prefixes.len()).unwrap_or(u32::MAX);
         self.publish_config();
+        Ok(())
     }
 
     /// Gives a socket the frames kept from its queue, in place of the queue's socket before it.
@@ -278,35 +286,4 @@ impl Filter {
 /// The configuration as the words the program reads.
 fn words(config: Config) -> [u64; 3] {
     zerocopy::transmute!(config)
-}
-
-/// The network of a prefix, as the map has it: mapped, and without bits beyond the prefix.
-fn network(address: IpAddr, prefix_len: u8) -> Result<(Address, u32), Error> {
-    let width = if address.is_ipv4() { 32 } else { 128 };
-    if prefix_len > width {
-        return Err(Error::PrefixTooLong { prefix_len, bits: width });
-    }
-    let bits = u32::from(128 - width + prefix_len);
-    let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
-    let network = u128::from_be_bytes(Address::from(address).0) & mask;
-    Ok((Address(network.to_be_bytes()), bits))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_network_has_no_bits_beyond_its_prefix() {
-        let mapped = |text: &str| Address::from(text.parse::<IpAddr>().unwrap());
-        let of = |text: &str, length| network(text.parse().unwrap(), length).unwrap();
-        assert_eq!(of("192.0.2.77", 28), (mapped("192.0.2.64"), 124));
-        assert_eq!(of("192.0.2.77", 0), (mapped("0.0.0.0"), 96));
-        assert_eq!(of("2001:db8::7", 64), (mapped("2001:db8::"), 64));
-        assert_eq!(of("2001:db8::7", 0), (Address([0; 16]), 0));
-        assert!(matches!(
-            network("192.0.2.1".parse().unwrap(), 33),
-            Err(Error::PrefixTooLong { prefix_len: 33, bits: 32 })
-        ));
-    }
 }

@@ -162,7 +162,8 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// [`Error::InterfaceGone`] once the interface is gone or down, or [`Error::System`].
+    /// [`Error::InterfaceGone`] once it is, [`Error::InterfaceDown`] while it is, or
+    /// [`Error::System`].
     pub fn wait(&self, timeout: Duration) -> Result<bool, Error> {
         let timeout = Timespec::try_from(timeout).ok();
         let mut polled = [PollFd::new(&self.fd, PollFlags::IN)];
@@ -170,16 +171,22 @@ impl Socket {
             Ok(_) => {}
             // A signal: the caller looks at what it means, and comes back.
             Err(Errno::INTR) => return Ok(false),
-            Err(cause) => {
-                let what = format!("waiting on queue {} of {}", self.queue, self.interface.name());
-                return Err(Error::system(what, cause));
+            Err(cause) => return Err(self.refusal("waiting", cause)),
+        }
+        if polled[0].revents().contains(PollFlags::IN) {
+            return Ok(true);
+        }
+        // poll(2) is silent about an interface that went away; a wake-up call is not.
+        match self.call_driver() {
+            Ok(()) => Ok(false),
+            Err(Errno::NXIO) => {
+                Err(Error::InterfaceGone { interface: self.interface.name().into() })
             }
+            Err(Errno::NETDOWN) => {
+                Err(Error::InterfaceDown { interface: self.interface.name().into() })
+            }
+            Err(cause) => Err(self.refusal("waking the driver", cause)),
         }
-        let events = polled[0].revents();
-        if events.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL) {
-            return Err(Error::InterfaceGone { interface: self.interface.name().into() });
-        }
-        Ok(events.contains(PollFlags::IN))
     }
 
     /// What it has lost since it was opened.
@@ -188,10 +195,8 @@ impl Socket {
     ///
     /// [`Error::System`] if the kernel will not say.
     pub fn statistics(&self) -> Result<Statistics, Error> {
-        let told = sockopt::xdp_statistics(&self.fd).map_err(|cause| {
-            let what = format!("statistics of queue {} of {}", self.queue, self.interface.name());
-            Error::system(what, cause)
-        })?;
+        let told = sockopt::xdp_statistics(&self.fd)
+            .map_err(|cause| self.refusal("reading the statistics", cause))?;
         Ok(Statistics {
             rx_dropped: told.rx_dropped,
             rx_ring_full: told.rx_ring_full.unwrap_or_default(),
@@ -203,10 +208,23 @@ impl Socket {
     /// Wakes the driver if it sleeps until there are chunks to fill.
     fn wake_driver(&self) {
         if self.fill.needs_wakeup() {
-            // An empty receive is the wake-up call (Documentation/networking/af_xdp.rst).
-            // It fails only on a socket whose interface is gone or down, which `wait` reports.
-            let _ = recv(&self.fd, &mut [0_u8; 0][..], RecvFlags::DONTWAIT);
+            // It fails only while the interface is gone or down, which `wait` reports.
+            let _ = self.call_driver();
         }
+    }
+
+    /// The wake-up call: an empty receive (`Documentation/networking/af_xdp.rst`).
+    fn call_driver(&self) -> Result<(), Errno> {
+        match recv(&self.fd, &mut [0_u8; 0][..], RecvFlags::DONTWAIT) {
+            // Busy: the driver is awake.
+            Ok(_) | Err(Errno::AGAIN | Errno::BUSY | Errno::INTR) => Ok(()),
+            Err(cause) => Err(cause),
+        }
+    }
+
+    fn refusal(&self, what: &str, cause: Errno) -> Error {
+        let what = format!("{what} on queue {} of {}", self.queue, self.interface.name());
+        Error::system(what, cause)
     }
 }
 

@@ -16,6 +16,12 @@ pub(super) struct Promiscuous {
     _socket: OwnedFd,
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "16 bytes")]
+const REQUEST_LENGTH: libc::socklen_t = size_of::<libc::packet_mreq>() as libc::socklen_t;
+
+#[expect(clippy::cast_possible_truncation, reason = "it is 1")]
+const PROMISCUOUS: libc::c_ushort = libc::PACKET_MR_PROMISC as libc::c_ushort;
+
 impl Promiscuous {
     pub(super) fn on(interface: &Interface) -> Result<Self, Error> {
         let refused = |cause: Errno| {
@@ -27,7 +33,7 @@ impl Promiscuous {
                 .map_err(refused)?;
         let request = libc::packet_mreq {
             mr_ifindex: i32::try_from(interface.index()).map_err(|_| refused(Errno::NODEV))?,
-            mr_type: libc::PACKET_MR_PROMISC as libc::c_ushort,
+            mr_type: PROMISCUOUS,
             mr_alen: 0,
             mr_address: [0; 8],
         };
@@ -38,7 +44,7 @@ impl Promiscuous {
                 libc::SOL_PACKET,
                 libc::PACKET_ADD_MEMBERSHIP,
                 (&raw const request).cast(),
-                size_of::<libc::packet_mreq>() as libc::socklen_t,
+                REQUEST_LENGTH,
             )
         };
         match result {
