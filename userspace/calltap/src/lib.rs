@@ -11,6 +11,7 @@ pub mod content;
 pub mod demo;
 pub mod doctor;
 pub mod follow;
+pub mod intake;
 pub mod lab;
 pub mod paper;
 pub mod pool;

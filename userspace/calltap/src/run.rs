@@ -14,7 +14,10 @@ use calltap_evidence::chunk::Chunk;
 use calltap_evidence::session::InterfaceFacts;
 use calltap_proto::packet::LinkType;
 use calltap_xdp::clock::{self, Offset};
-use calltap_xdp::{AttachMode, AttachWish, BindMode, Counter, Filter, Geometry, Interface, LoadOptions, Socket};
+use calltap_xdp::{
+    AttachMode, AttachWish, BindMode, Counter, Filter, Geometry, Interface, LoadOptions, Socket,
+    Statistics,
+};
 use crossbeam::channel::{Sender, bounded, unbounded};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -22,12 +25,14 @@ use tracing::{error, info};
 
 use crate::batch::Batch;
 use crate::config::{Config, Mode};
+use crate::content::Content;
 use crate::follow::Order;
+use crate::intake::{Intake, Open, Tally};
 use crate::pool::Pool;
 use crate::recorder::{Recorded, Recorder};
 use crate::signalling::{self, Closing, Reach, Request};
 use crate::summary::{Frames, Summary, Trigger};
-use crate::worker::{Tally, Worker};
+use crate::worker::Worker;
 use crate::{Outcome, cli, paper, recording, writer};
 
 /// Empty buffers for each worker: what the threads behind it may lag.
@@ -154,7 +159,7 @@ pub fn carries_default_route(name: &str) -> bool {
 
 /// The threads of a running capture.
 struct Engine {
-    workers: Vec<JoinHandle<Tally>>,
+    workers: Vec<JoinHandle<(Tally, Statistics)>>,
     signalling: JoinHandle<Closing>,
     recorder: JoinHandle<Recorded>,
     requests: Sender<Request>,
@@ -184,17 +189,18 @@ impl Engine {
         for (interface, socket) in wire.sockets {
             let (command, commanded) = unbounded();
             commands.push(command);
-            let worker = Worker {
-                socket,
+            let intake = Intake {
                 interface,
-                clock,
-                commands: commanded,
                 signalling: heard_from.clone(),
                 batches: batches.clone(),
                 recorder: deliver.clone(),
                 chunks: chunks.clone(),
-                stop: Arc::clone(&stop),
+                content: Content::default(),
+                tally: Tally::default(),
+                open: Open::default(),
             };
+            let stop = Arc::clone(&stop);
+            let worker = Worker { socket, clock, commands: commanded, intake, stop };
             let alarm = alarm.clone();
             workers.push(spawn(&format!("worker-{}", workers.len()), move || {
                 worker.work(|error| {
@@ -286,7 +292,7 @@ const DETACH_PATIENCE: Duration = Duration::from_secs(5);
 /// What the threads left.
 struct Ended {
     failed: bool,
-    tallies: Vec<Tally>,
+    tallies: Vec<(Tally, Statistics)>,
     closing: Closing,
     recorded: Recorded,
 }
@@ -322,17 +328,23 @@ impl Ended {
         };
         frames.lose("no_socket", kernel.get(Counter::LostNoSocket));
         frames.lose("no_metadata", kernel.get(Counter::LostNoMetadata));
-        let sum = |field: fn(&Tally) -> u64| self.tallies.iter().map(field).sum::<u64>();
-        frames.lose("rx_ring_full", sum(|it| it.kernel.rx_ring_full));
+        let tallied = |field: fn(&Tally) -> u64| {
+            self.tallies.iter().map(|(tally, _)| field(tally)).sum::<u64>()
+        };
+        let counted = |field: fn(&Statistics) -> u64| {
+            self.tallies.iter().map(|(_, kernel)| field(kernel)).sum::<u64>()
+        };
+        frames.lose("rx_ring_full", counted(|it| it.rx_ring_full));
         // In copy mode a frame for which the fill ring has no chunk is counted in both.
-        let no_chunk = sum(|it| it.kernel.fill_ring_empty.min(it.kernel.rx_dropped));
+        let no_chunk = counted(|it| it.fill_ring_empty.min(it.rx_dropped));
         frames.lose("fill_ring_empty", no_chunk);
-        frames.lose("frame_too_large", sum(|it| it.kernel.rx_dropped) - no_chunk);
-        frames.lose("bad_descriptor", sum(|it| it.kernel.bad_descriptors));
-        frames.lose("signalling_behind", sum(|it| it.lost_signalling));
-        frames.lose("recorder_behind", sum(|it| it.lost_content));
-        let behind = sum(|it| it.lost_signalling) + sum(|it| it.lost_content);
-        frames.delivered = sum(|it| it.received) - behind;
+        frames.lose("frame_too_large", counted(|it| it.rx_dropped) - no_chunk);
+        frames.lose("bad_descriptor", counted(|it| it.bad_descriptors));
+        let (signalling, content) =
+            (tallied(|it| it.lost_signalling), tallied(|it| it.lost_content));
+        frames.lose("signalling_behind", signalling);
+        frames.lose("recorder_behind", content);
+        frames.delivered = tallied(|it| it.received) - signalling - content;
         // A frame that could not be written was delivered, and then lost.
         let unwritten = (self.recorded.unwritten + self.closing.lost_records).min(frames.delivered);
         frames.delivered -= unwritten;

@@ -1,0 +1,122 @@
+//! What a worker does with a frame: signalling goes on as it is, media becomes records at once.
+//!
+//! Nothing here knows the socket, so tests and benches run the very code that a capture runs.
+
+use std::time::{Duration, Instant};
+
+use calltap_evidence::chunk::Chunk;
+use calltap_proto::Timestamp;
+use calltap_proto::packet::{self, Body, LinkType, Packet};
+use calltap_xdp::Reason;
+use crossbeam::channel::Sender;
+
+use crate::batch::Batch;
+use crate::content::{Content, Seen};
+use crate::pool::{Lent, Pool};
+use crate::recorder::Delivery;
+
+/// A chunk is handed over when it is this old, full or not.
+const CHUNK_AGE: Duration = Duration::from_millis(50);
+
+/// A worker's copies of what is kept, and where they go.
+pub struct Intake {
+    /// The volume's interface number.
+    pub interface: u32,
+    /// Where frames go that may be signalling.
+    pub signalling: Sender<Lent<Batch>>,
+    /// Empty batches.
+    pub batches: Pool<Batch>,
+    /// Where records go; it has room for every chunk of the pool.
+    pub recorder: Sender<Delivery>,
+    /// Empty chunks.
+    pub chunks: Pool<Chunk>,
+    /// Who is listened to.
+    pub content: Content,
+    /// What was copied, and what was not.
+    pub tally: Tally,
+    /// What is being filled.
+    pub open: Open,
+}
+
+/// Frames that a worker took in, and lost.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// Frames taken from the ring.
+    pub received: u64,
+    /// Frames that may be signalling, lost because the signalling thread was behind.
+    pub lost_signalling: u64,
+    /// Frames of media, lost because the recorder was behind.
+    pub lost_content: u64,
+}
+
+/// The buffers that are being filled.
+#[derive(Debug, Default)]
+pub struct Open {
+    batch: Option<Lent<Batch>>,
+    chunk: Option<(Lent<Chunk>, Instant)>,
+}
+
+impl Intake {
+    /// Takes in a frame that arrived at `at` and that the filter kept for `reason`.
+    pub fn take(&mut self, reason: u32, at: Timestamp, bytes: &[u8]) {
+        self.tally.received += 1;
+        if (reason == Reason::Endpoint as u32 || reason == Reason::Prefix as u32)
+            && let Ok(packet) = packet::parse(LinkType::Ethernet, bytes)
+            // A fragment of media also goes to the thread that puts datagrams together.
+            && !matches!(packet.body, Body::Fragment(_))
+        {
+            self.keep(at, bytes, &packet);
+            return;
+        }
+        if self.open.batch.is_none() {
+            self.open.batch = self.batches.lend();
+        }
+        let batch = self.open.batch.as_mut();
+        if !batch.is_some_and(|batch| batch.try_push(at, self.interface, bytes)) {
+            self.tally.lost_signalling += 1;
+        }
+    }
+
+    fn keep(&mut self, at: Timestamp, bytes: &[u8], packet: &Packet<'_>) {
+        let Self { content, open, chunks, recorder, .. } = self;
+        let (source, destination) = packet.endpoints();
+        let original_len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let seen = Seen { at_ns: at.0, interface: self.interface, original_len, frame: bytes };
+        let mut lost = false;
+        content.keep(seen, source, destination, |record| {
+            loop {
+                if open.chunk.is_none() {
+                    open.chunk = chunks.lend().map(|chunk| (chunk, Instant::now()));
+                }
+                let Some((chunk, _)) = &mut open.chunk else {
+                    lost = true;
+                    return;
+                };
+                if chunk.try_push(&record).is_ok() {
+                    return;
+                }
+                hand_over(open, recorder);
+            }
+        });
+        self.tally.lost_content += u64::from(lost);
+    }
+
+    /// Hands over signalling at once, and records that have waited long enough; all of them when
+    /// it is the `last` time.
+    pub fn hand_over(&mut self, last: bool) {
+        if let Some(batch) = self.open.batch.take_if(|batch| !batch.is_empty()) {
+            // The channel has room for every batch of the pool.
+            let _ = self.signalling.try_send(batch);
+        }
+        let due = |(_, since): &(_, Instant)| last || since.elapsed() >= CHUNK_AGE;
+        if self.open.chunk.as_ref().is_some_and(due) {
+            hand_over(&mut self.open, &self.recorder);
+        }
+    }
+}
+
+fn hand_over(open: &mut Open, recorder: &Sender<Delivery>) {
+    if let Some((chunk, _)) = open.chunk.take() {
+        let _ = recorder.try_send(Delivery::Chunk(chunk));
+    }
+}
