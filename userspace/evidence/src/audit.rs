@@ -7,6 +7,13 @@ use serde_json::Value;
 
 use crate::ledger::Head;
 
+/// The event of a session's first line, after those that say what had to be mended.
+pub(crate) const SESSION_STARTED: &str = "session-started";
+/// The event of its last.
+pub(crate) const SESSION_STOPPED: &str = "session-stopped";
+/// The event of a line that says what an interrupted session had left.
+pub(crate) const BREAK: &str = "break";
+
 /// One line of the audit.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct AuditLine {

@@ -153,3 +153,52 @@ impl<'a> Encoded<'a> {
         pcapng::decode_packet(self.block)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Authority;
+
+    const ORDER: Authority = Authority { warrant: 7, from_ns: 0, until_ns: 200, content: true };
+
+    fn record<'a>(at_ns: u64, frame: &'a [u8], comment: Option<&'a str>) -> Record<'a> {
+        Record::new(&ORDER, at_ns, 3, Kind::Iri, 1, frame, 1500, comment, Some(at_ns)).unwrap()
+    }
+
+    #[test]
+    fn what_goes_in_comes_out_in_order() {
+        let mut chunk = Chunk::default();
+        chunk.try_push(&record(1, b"one", Some("first"))).unwrap();
+        chunk.try_push(&record(2, b"other", None)).unwrap();
+        let out: Vec<_> = chunk.records().collect();
+        assert_eq!(out.len(), 2);
+        assert_eq!((out[0].at_ns(), out[0].frame()), (1, &b"one"[..]));
+        assert_eq!((out[1].at_ns(), out[1].frame()), (2, &b"other"[..]));
+        for view in out {
+            let facts = (view.warrant(), view.cin(), view.kind(), view.interface(), view.carry());
+            assert_eq!(facts, (7, 3, Kind::Iri, 1, Some(view.at_ns())));
+        }
+    }
+
+    #[test]
+    fn a_full_chunk_keeps_its_memory_where_it_is() {
+        let mut chunk = Chunk::with_capacity(4096);
+        let (bytes, index) = (chunk.bytes.as_ptr(), chunk.index.as_ptr());
+        for _ in 0..3 {
+            for frame in [&[0; 1][..], &[0; 160][..]] {
+                while chunk.try_push(&record(1, frame, None)).is_ok() {}
+                assert_eq!(chunk.try_push(&record(1, &[0; 200], None)), Err(Full));
+                chunk.clear();
+            }
+        }
+        assert_eq!((chunk.bytes.as_ptr(), chunk.index.as_ptr()), (bytes, index));
+        assert_eq!(chunk.bytes.capacity(), 4096);
+    }
+
+    #[test]
+    fn an_empty_chunk_takes_a_record_of_any_length() {
+        let mut chunk = Chunk::with_capacity(16);
+        assert_eq!(chunk.try_push(&record(1, &[0; 9000], None)), Ok(()));
+        assert_eq!(chunk.try_push(&record(1, b"", None)), Err(Full));
+    }
+}

@@ -18,7 +18,7 @@ use crate::keys::{self, KeyPair, PublicKey, Signature};
 use crate::{clock, digest};
 
 /// A longer line is not ours.
-const MAX_LINE: u64 = 16 << 20;
+pub(crate) const MAX_LINE: u64 = 16 << 20;
 
 /// The hash before the first line.
 const NOTHING: &str = "0000000000000000000000000000000000000000000000000000000000000000";

@@ -201,3 +201,108 @@ fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
     let word = bytes.get(offset..offset.checked_add(4)?)?;
     word.try_into().ok().map(u32::from_le_bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
+
+    use super::*;
+
+    fn interfaces() -> Vec<InterfaceFacts> {
+        let facts = InterfaceFacts {
+            name: "mirror0".to_owned(),
+            link_type: 1,
+            snaplen: 0,
+            filter: "warranted calls".to_owned(),
+            mode: "xdp native, copy".to_owned(),
+        };
+        vec![facts.clone(), facts]
+    }
+
+    fn packets() -> Vec<Packet<'static>> {
+        const FRAME: &[u8] = &[0xa5; 70];
+        const LATE: u64 = 18_000_000_000_123_456_789;
+        let packet = |length, at_ns, comment| Packet {
+            interface: 1,
+            at_ns,
+            original_len: 1500,
+            frame: &FRAME[..length],
+            comment,
+        };
+        vec![
+            packet(0, 0, None),
+            packet(1, 1, Some("")),
+            packet(2, u64::from(u32::MAX), Some("a")),
+            packet(60, 1_795_449_840_123_456_789, Some("calltap LIID=L1 CIN=1 IRI")),
+            packet(63, LATE, Some("four")),
+            packet(70, LATE, None),
+        ]
+    }
+
+    #[test]
+    fn our_packet_block_is_pcap_files_byte_for_byte() {
+        for packet in packets() {
+            let mut ours = Vec::new();
+            encode_packet(&mut ours, &packet);
+            assert_eq!(ours.len(), packet_len(packet.frame, packet.comment));
+
+            let mut writer = describe("tool", "comment", &interfaces()).unwrap();
+            let head = writer.get_ref().len();
+            let comment = packet.comment.map(|text| CommonOption::Comment(Cow::Borrowed(text)));
+            let block = EnhancedPacketBlock {
+                interface_id: packet.interface,
+                timestamp: Duration::from_nanos(packet.at_ns),
+                original_len: packet.original_len,
+                data: Cow::Borrowed(packet.frame),
+                options: comment.map(EnhancedPacketOption::Common).into_iter().collect(),
+            };
+            writer.write_pcapng_block(block).unwrap();
+            assert_eq!(ours, writer.into_inner()[head..], "{packet:?}");
+            assert_eq!(decode_packet(&ours), Some(packet));
+        }
+    }
+
+    #[test]
+    fn blocks_are_read_back_up_to_the_torn_one() {
+        let mut file = head("tool", "comment", &interfaces()).unwrap();
+        let heads = file.len();
+        for packet in packets() {
+            encode_packet(&mut file, &packet);
+        }
+        let read = |mut input: &[u8]| {
+            let (mut block, mut count, mut bytes) = (Vec::new(), 0, 0);
+            while next_block(&mut input, &mut block).unwrap() {
+                (count, bytes) = (count + 1, bytes + block.len());
+            }
+            (count, bytes)
+        };
+        assert_eq!(read(&file), (3 + packets().len(), file.len()));
+        for cut in heads..file.len() {
+            let (count, bytes) = read(&file[..cut]);
+            assert!(count >= 3 && bytes <= cut, "{cut}");
+        }
+        assert_eq!(read(&[0xff; 64]), (0, 0));
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_panic() {
+        let mut block = Vec::new();
+        encode_packet(&mut block, &packets()[3]);
+        for at in 0..block.len() {
+            for value in [0, 1, 0x7f, 0xff] {
+                let mut bad = block.clone();
+                bad[at] = value;
+                let _ = decode_packet(&bad);
+                let _ = decode_packet(&bad[..at]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_comment_that_no_option_can_hold_is_cut_between_characters() {
+        let comment = "é".repeat(40_000);
+        let mut block = Vec::new();
+        encode_packet(&mut block, &Packet { comment: Some(&comment), ..packets()[3] });
+        assert_eq!(decode_packet(&block).unwrap().comment.unwrap().len(), 65_534);
+    }
+}

@@ -11,7 +11,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::audit::{AuditLine, Cases};
+use crate::audit::{self, AuditLine, Cases};
 use crate::case::{Case, Order, Shared};
 use crate::checkpoint::{self, Checkpoint};
 use crate::chunk::Encoded;
@@ -212,7 +212,7 @@ impl Store {
         }
         let details =
             self.losses.iter().map(|(place, count)| (format!("lost-{place}"), count.to_string()));
-        let (event, details) = ("session-stopped".to_owned(), details.collect());
+        let (event, details) = (audit::SESSION_STOPPED.to_owned(), details.collect());
         let line = AuditLine { event, heads, details, case: None };
         errors.extend(self.append_audit(line).err());
         let mut summary = self.summary();

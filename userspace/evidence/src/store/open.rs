@@ -53,10 +53,23 @@ impl Store {
         } else {
             check_node(root, node.public())?;
             let vouched = read_checkpoint(root, "audit", node.public())?.head("audit");
-            let mut visit = |line: &Value| audit::collect_case(&mut on_disk, line);
-            let mut found =
-                salvage::recover_ledger(path, "audit", &vouched, node.public(), &mut visit)?;
+            let mut ended = true;
+            let mut visit = |line: &Value| {
+                audit::collect_case(&mut on_disk, line);
+                ended = line.get("event").is_some_and(|event| event == audit::SESSION_STOPPED);
+            };
+            let mut found = salvage::recover_ledger(
+                path.clone(),
+                "audit",
+                &vouched,
+                node.public(),
+                &mut visit,
+            )?;
             mended.append(&mut found.mended);
+            if !ended {
+                let what = "the last session was not ended: its writer died".to_owned();
+                mended.push(Mended { path, what });
+            }
             found.ledger
         };
         let mut store = Self {
@@ -118,7 +131,7 @@ impl Store {
             ("node", node.as_str()),
             ("interfaces", &interfaces.join(", ")),
         ];
-        self.append_audit(AuditLine::event("session-started", &details))
+        self.append_audit(AuditLine::event(audit::SESSION_STARTED, &details))
     }
 
     /// Makes the case's directory, if it is new, and puts a copy of the warrant into it.

@@ -1,6 +1,7 @@
 //! Checkpoints and ledgers: every line signed, each following from the one before, none cut off.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use serde_json::Value;
@@ -8,6 +9,7 @@ use serde_json::Value;
 use super::{Check, Place};
 use crate::checkpoint::{self, Checkpoint};
 use crate::keys::PublicKey;
+use crate::layout;
 use crate::ledger::{self, Fault, Head};
 
 /// What is known elsewhere of how far a ledger goes.
@@ -88,6 +90,17 @@ impl Check<'_> {
         }
         lines
     }
+}
+
+/// Whether neither the root's checkpoint nor the audit's first line holds with `node`: then it is
+/// the key that was replaced, and not both of them that were changed.
+pub(super) fn signs_nothing(root: &Path, node: &PublicKey) -> bool {
+    let mut line = String::new();
+    let first = File::open(root.join(layout::AUDIT))
+        .and_then(|file| BufReader::new(file.take(ledger::MAX_LINE)).read_line(&mut line));
+    let checkpoint = Checkpoint::read(root, "audit", node);
+    !checkpoint.is_ok_and(|found| found.is_ok())
+        && (first.is_err() || ledger::check_line(&line, node).is_err())
 }
 
 pub(super) fn unreadable(error: &io::Error) -> String {

@@ -7,7 +7,7 @@
 mod case;
 mod ledgers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -141,6 +141,7 @@ pub fn verify(dir: &Path, trust: Option<&Trust>) -> Result<Report, Unreadable> {
         leftovers: Vec::new(),
         notes: Vec::new(),
         counts: Counts::default(),
+        closed: BTreeSet::new(),
     };
     if let Some(node) = check.node() {
         let (cases, stated) = check.audit(&node);
@@ -166,6 +167,9 @@ struct Check<'a> {
     leftovers: Vec<Break>,
     notes: Vec<String>,
     counts: Counts,
+    /// The LIIDs to which no writer that died can have been writing: the last session was ended, and
+    /// their ledgers with it.
+    closed: BTreeSet<String>,
 }
 
 /// What the audit states about other ledgers, by their names.
@@ -177,10 +181,16 @@ impl Check<'_> {
         self.breaks.push(Break { file: file.into(), place, what: what.into() });
     }
 
-    /// Notes what a dead writer leaves. A living one is not done with it.
+    /// Notes what a dead writer leaves. A living one is not done with it; and where no writer can
+    /// have died, it is no leftover.
     fn left(&mut self, file: impl Into<PathBuf>, place: Place, what: impl Into<String>) {
-        if !self.live {
-            self.leftovers.push(Break { file: file.into(), place, what: what.into() });
+        let (file, what) = (file.into(), what.into());
+        let liid = file.parent().and_then(Path::to_str).unwrap_or_default();
+        if self.closed.contains(liid) {
+            let what = format!("{what}; but its session was ended, so no crash did this");
+            self.breaks.push(Break { file, place, what });
+        } else if !self.live {
+            self.leftovers.push(Break { file, place, what });
         }
     }
 
@@ -205,6 +215,9 @@ impl Check<'_> {
         let text = fs::read(self.root.join(file)).unwrap_or_default();
         match found {
             Ok(node) if node.to_text().as_bytes() == text => {
+                if ledgers::signs_nothing(self.root, &node) {
+                    self.broken(file, Place::File, "nothing here is signed with this key");
+                }
                 self.note_trust(&node);
                 Some(node)
             }
@@ -240,7 +253,7 @@ impl Check<'_> {
     fn audit(&mut self, node: &PublicKey) -> (Cases, Stated) {
         let vouched = self.checkpoint(Path::new(""), "audit", node);
         let (mut cases, mut stated) = (Cases::new(), Stated::new());
-        let mut mended = 0_u64;
+        let (mut closed, mut ended, mut mended) = (BTreeSet::new(), false, 0_u64);
         let heads = ledgers::Heads {
             checkpoint: vouched.map(|checkpoint| checkpoint.head("audit")),
             stated: &[],
@@ -248,12 +261,23 @@ impl Check<'_> {
         let lines = self.ledger(Path::new(layout::AUDIT), "audit", &heads, node, &mut |line| {
             audit::collect_case(&mut cases, line);
             let Some(line) = AuditLine::read(line) else { return };
-            mended = mended.saturating_add(u64::from(line.event == "break"));
+            mended = mended.saturating_add(u64::from(line.event == audit::BREAK));
+            ended = line.event == audit::SESSION_STOPPED;
+            if let Some(case) = line.case {
+                closed.remove(&case.liid);
+            }
             for (name, head) in line.heads {
+                closed.extend(name.split_once('/').map(|(liid, _)| liid.to_owned()));
                 stated.entry(name).or_default().push(head);
             }
         });
         self.counts.audit_lines = lines;
+        if ended {
+            self.closed = closed;
+        } else {
+            let what = "the session was not ended: its writer died";
+            self.left(layout::AUDIT, Place::Line(lines), what);
+        }
         if mended > 0 {
             self.notes.push(format!("{mended} breaks of interrupted sessions are in the audit"));
         }

@@ -1,0 +1,9 @@
+//! Evidence from the warrant to verification, on real files and against the real programs.
+
+mod crash;
+mod disk;
+mod fixture;
+mod minisign;
+mod tamper;
+mod volumes;
+mod warrants;
