@@ -21,7 +21,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     for path in ["src", "Cargo.toml", "../Cargo.toml", "../Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", program.join(path).display());
     }
-    println!("cargo::rerun-if-env-changed=PATH");
 
     let linker = find_linker().ok_or_else(|| {
         format!("bpf-linker is neither in PATH nor in cargo's bin directory: {MEND}")

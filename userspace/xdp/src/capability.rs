@@ -7,6 +7,7 @@ use rustix::thread::{CapabilitySet, capabilities};
 /// `CAP_NET_ADMIN` attaches the program, `CAP_NET_RAW` opens the sockets, `CAP_BPF` loads the
 /// program and its maps, and `CAP_PERFMON` lets it compare packet addresses.
 /// `CAP_SYS_ADMIN` stands for the last two, as the kernel has it (capabilities(7)).
+/// `CAP_IPC_LOCK` is needed only where the locked memory limit is less than the sockets' memory.
 #[must_use]
 pub fn missing_capabilities() -> Vec<&'static str> {
     let held = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective);

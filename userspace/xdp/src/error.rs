@@ -171,7 +171,8 @@ fn mend(cause: &io::Error) -> &'static str {
     use rustix::io::Errno;
     match Errno::from_io_error(cause) {
         Some(Errno::NOBUFS) => {
-            " (the UMEM exceeds the locked memory limit: raise it with `ulimit -l unlimited`)"
+            " (its memory exceeds the locked memory limit: \
+               raise it with `ulimit -l unlimited`, or give the process CAP_IPC_LOCK)"
         }
         Some(Errno::NETDOWN | Errno::NXIO) => " (the interface is down: `ip link set up`)",
         _ => "",

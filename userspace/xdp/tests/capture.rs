@@ -5,7 +5,7 @@
 mod frames;
 mod wire;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use calltap_xdp::{
     AttachMode, AttachWish, BindMode, Counter, Filter, Geometry, LoadOptions, Reason, Socket, clock,
@@ -155,6 +155,7 @@ fn every_frame_is_filtered_or_delivered_and_none_twice() {
                     wire.send(&media);
                 }
                 if number % 100 == 99 {
+                    settle(&filter, number + 1);
                     received.extend(receive_now(&mut sockets));
                 }
             }
@@ -186,7 +187,10 @@ fn a_reader_that_sleeps_loses_what_its_rings_do_not_hold_and_the_sum_holds() {
         let (mut filter, mut sockets, _) = capture(&wire, AttachWish::Auto, geometry);
         open(&mut filter, TARGET, u64::MAX);
         let media = frames::udp(TARGET, PEER);
-        (0..500).for_each(|_| wire.send(&media));
+        for number in 0..500 {
+            wire.send(&media);
+            settle(&filter, number + 1);
+        }
         filter.detach();
         let received = receive(&mut sockets, 1).len() as u64;
         let counters = filter.counters().unwrap();
@@ -246,6 +250,14 @@ fn a_frame_longer_than_its_chunk_is_counted_by_the_socket() {
             sockets.iter().map(|socket| socket.statistics().unwrap().rx_dropped).sum();
         assert_eq!(dropped, 1);
     });
+}
+
+/// Waits until the program has seen `count` frames: veth itself drops what it cannot queue.
+fn settle(filter: &Filter, count: u64) {
+    let deadline = Instant::now() + Duration::from_secs(2);
+    while filter.counters().expect("counters").seen() < count && Instant::now() < deadline {
+        std::thread::yield_now();
+    }
 }
 
 /// What is there, without waiting for more.
