@@ -135,12 +135,22 @@ impl Case {
         self.put_volume(shared, line)
     }
 
+    /// Ends a case that was stopped, as far as the disk lets it.
+    pub(crate) fn end_stopped(&mut self, shared: &Shared) -> io::Result<()> {
+        self.seal_failed(shared)?;
+        self.flush(shared)?;
+        self.write_checkpoint(shared, true)
+    }
+
     /// Seals what a failed write left: the file is read back and cut after its last whole block, and
     /// what it lacks of the packets taken is a loss.
-    pub(crate) fn seal_failed(&mut self, shared: &Shared) -> io::Result<()> {
+    fn seal_failed(&mut self, shared: &Shared) -> io::Result<()> {
         let Some(volume) = self.volume.take() else { return Ok(()) };
-        let Some(found) = salvage::cut(&self.dir, volume.name())? else { return Ok(()) };
         let taken = volume.counts.packets();
+        let Some(found) = salvage::cut(&self.dir, volume.name())? else {
+            self.lose("disk", taken);
+            return Ok(());
+        };
         self.lose("disk", taken.saturating_sub(found.counts.packets()));
         let mut line = self.volume_line(shared, found.counts, found.span, "failed");
         line.file = volume.name().to_owned();

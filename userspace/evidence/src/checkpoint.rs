@@ -58,16 +58,14 @@ impl Checkpoint {
         let comment = format!("checkpoint {}", self.checkpoint);
         let line = ledger::sign_line(&serde_json::to_string(self)?, node, &comment)?;
         let temporary = dir.join(TEMPORARY);
-        let mut file = File::create(&temporary)?;
-        file.write_all(line.as_bytes())?;
-        if durable {
-            file.sync_data()?;
-        }
-        fs::rename(&temporary, dir.join(FILE))?;
-        if durable {
+        let replaced = replace(&temporary, &dir.join(FILE), line.as_bytes(), durable);
+        if replaced.is_err() {
+            // The old checkpoint still stands; half a new one helps nobody.
+            let _ = fs::remove_file(&temporary);
+        } else if durable {
             sync_dir(dir)?;
         }
-        Ok(())
+        replaced
     }
 
     /// Reads and checks the checkpoint of `dir`, which must be called `name`.
@@ -94,6 +92,15 @@ impl Checkpoint {
     pub(crate) fn head(&self, ledger: &str) -> Head {
         self.heads.get(ledger).cloned().unwrap_or_default()
     }
+}
+
+fn replace(temporary: &Path, path: &Path, bytes: &[u8], durable: bool) -> io::Result<()> {
+    let mut file = File::create(temporary)?;
+    file.write_all(bytes)?;
+    if durable {
+        file.sync_data()?;
+    }
+    fs::rename(temporary, path)
 }
 
 /// The id of the running system's boot.

@@ -2,6 +2,7 @@
 
 mod error;
 mod open;
+mod recover;
 
 pub use error::{Error, Mended};
 
@@ -200,19 +201,22 @@ impl Store {
             case.seal(shared, "end")
         });
         let mut heads = BTreeMap::new();
+        let mut details: BTreeMap<String, String> = BTreeMap::new();
+        for (place, count) in &self.losses {
+            details.insert(format!("lost {place}"), count.to_string());
+        }
         for case in self.cases.values_mut() {
             // A stopped case had its alarm: what cannot be sealed now is salvaged at the next start.
-            if case.stopped
-                && case.seal_failed(&self.shared).and_then(|()| case.flush(&self.shared)).is_err()
-            {
-                continue;
+            let closed = !case.stopped || case.end_stopped(&self.shared).is_ok();
+            for (place, count) in &case.losses {
+                details.insert(format!("lost {place} {}", case.liid), count.to_string());
             }
-            heads.insert(format!("{}/manifest", case.liid), case.manifest.head().clone());
-            heads.insert(format!("{}/calls", case.liid), case.calls.head().clone());
+            if closed {
+                heads.insert(format!("{}/manifest", case.liid), case.manifest.head().clone());
+                heads.insert(format!("{}/calls", case.liid), case.calls.head().clone());
+            }
         }
-        let details =
-            self.losses.iter().map(|(place, count)| (format!("lost-{place}"), count.to_string()));
-        let (event, details) = (audit::SESSION_STOPPED.to_owned(), details.collect());
+        let event = audit::SESSION_STOPPED.to_owned();
         let line = AuditLine { event, heads, details, case: None };
         errors.extend(self.append_audit(line).err());
         let mut summary = self.summary();

@@ -97,6 +97,8 @@ fn a_directory_that_vanishes_stops_its_warrant_and_is_named_by_verification() {
     let summary = store.close();
     assert_eq!(summary.volumes.len(), 1);
     assert!(!summary.errors.is_empty());
+    let audit = fs::read_to_string(court.root().join("audit.jsonl")).unwrap();
+    assert!(audit.contains("\"lost stopped L1\":\"1\""), "{audit}");
     let report = court.verify();
     assert_eq!(report.first_break.unwrap().file, Path::new("L1"));
 }
