@@ -59,8 +59,8 @@ struct Dialog {
 /// More transactions and dialogs than this are nobody's call; the oldest that are over make room.
 const MAX_INVITES: usize = 64;
 
-/// A registration may be made for longer, but is renewed far earlier.
-const MAX_LASTING: Duration = Duration::from_secs(3600);
+/// How long a registration lasts where nobody says (RFC 3261 §10.2), and the most that is believed.
+const HOUR: Duration = Duration::from_secs(3600);
 
 impl Progress {
     pub(super) fn new(at: Timestamp) -> Self {
@@ -120,7 +120,10 @@ impl Progress {
             (StartLine::Response { status }, b"INVITE") => self.failure(at, cseq, path, status),
             (StartLine::Response { status }, b"BYE") => self.bye_response(status),
             (StartLine::Response { .. }, b"CANCEL" | b"ACK" | b"PRACK") => {}
-            (StartLine::Response { status }, _) => self.response(at, status, message.expires),
+            (StartLine::Response { status }, method) => {
+                self.response(at, status);
+                self.lasts = lasting(method, message.expires);
+            }
         }
     }
 
@@ -217,14 +220,12 @@ impl Progress {
     }
 
     /// To a request other than INVITE and what belongs to it.
-    fn response(&mut self, at: Timestamp, status: u16, expires: Option<u64>) {
+    fn response(&mut self, at: Timestamp, status: u16) {
         if !self.is_without_invite() || self.ended.is_some() {
             return;
         }
         let cause = if status < 300 { Cause::Answered } else { Cause::Failed(status) };
         self.ended = Some(Ended { at, cause });
-        let lasts = Duration::from_secs(expires.filter(|_| status < 300).unwrap_or(0));
-        self.lasts = lasts.min(MAX_LASTING);
     }
 
     fn end_if_over(&mut self, at: Timestamp, cause: Cause) {
@@ -256,6 +257,17 @@ impl Progress {
                     (false, false) => only,
                 }
         })
+    }
+}
+
+/// How long the state that a response sets up lasts.
+///
+/// One user agent's registrations have one Call-ID, refused ones too (RFC 3261 §10.2).
+fn lasting(method: &[u8], expires: Option<u64>) -> Duration {
+    match (method, expires) {
+        (b"REGISTER", _) => HOUR,
+        (_, Some(seconds)) => Duration::from_secs(seconds).min(HOUR),
+        (_, None) => Duration::ZERO,
     }
 }
 

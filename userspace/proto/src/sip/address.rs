@@ -33,7 +33,7 @@ pub(super) fn expires(value: &[u8]) -> Option<u64> {
 
 /// A parameter of one element; those of a URI in angle brackets are not the header field's.
 fn element_parameter<'a>(element: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let parameters = match outside_quotes(element, b'>') {
+    let parameters = match outside_quotes(element, |byte| byte == b'>') {
         Some(close) => element.get(close + 1..)?,
         None => element,
     };
@@ -43,9 +43,9 @@ fn element_parameter<'a>(element: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 /// The value of a `;name=value` parameter; white space around the parts is allowed.
 pub(super) fn parameter<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let mut rest = text;
-    while let Some(at) = outside_quotes(rest, b';') {
+    while let Some(at) = outside_quotes(rest, |byte| byte == b';') {
         rest = rest.get(at + 1..)?;
-        let end = outside_quotes(rest, b';').unwrap_or(rest.len());
+        let end = outside_quotes(rest, |byte| byte == b';').unwrap_or(rest.len());
         let (one, _) = rest.split_at_checked(end)?;
         if let Some(value) = name_and_value(one, name) {
             return Some(value);
@@ -86,37 +86,48 @@ impl<'a> Iterator for Elements<'a> {
 }
 
 fn element_end(text: &[u8]) -> usize {
-    let (mut quoted, mut bracketed, mut escaped) = (false, false, false);
-    for (at, &byte) in text.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' if !bracketed => quoted = !quoted,
-            b'<' if !quoted => bracketed = true,
-            b'>' if !quoted => bracketed = false,
-            b',' if !quoted && !bracketed => return at,
-            _ => {}
-        }
-    }
-    text.len()
+    let mut bracketed = false;
+    outside_quotes(text, |byte| {
+        bracketed = (bracketed || byte == b'<') && byte != b'>';
+        byte == b',' && !bracketed
+    })
+    .unwrap_or(text.len())
 }
 
-/// The first place of `wanted` that is not within a quoted string.
-fn outside_quotes(text: &[u8], wanted: u8) -> Option<usize> {
-    let (mut quoted, mut escaped) = (false, false);
-    text.iter().position(|&byte| {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            _ => return byte == wanted && !quoted,
+/// The first place that `wanted` takes and that is not within a quoted string.
+///
+/// A quote that is never closed quotes nothing: it is part of a display name that was escaped
+/// twice, or of one that was cut.
+fn outside_quotes(text: &[u8], mut wanted: impl FnMut(u8) -> bool) -> Option<usize> {
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        if byte == b'"'
+            && let Some(length) = quoted_length(text.get(at..)?)
+        {
+            at += length;
+            continue;
         }
-        false
-    })
+        if wanted(byte) {
+            return Some(at);
+        }
+        at += 1;
+    }
+    None
+}
+
+/// Length of the quoted string at the front, with its quotes (RFC 3261 §25.1).
+fn quoted_length(text: &[u8]) -> Option<usize> {
+    let mut escaped = true; // The opening quote.
+    let close = text.iter().position(|&byte| {
+        let closes = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        closes
+    });
+    close.map(|close| close + 1)
 }
 
 fn uri(element: &[u8]) -> Option<&[u8]> {
-    let uri = match outside_quotes(element, b'<') {
+    let uri = match outside_quotes(element, |byte| byte == b'<') {
         Some(open) => {
             let inside = element.get(open + 1..)?;
             let close = memchr::memchr(b'>', inside).unwrap_or(inside.len());
@@ -144,7 +155,7 @@ mod tests {
 
     #[test]
     fn uris_are_found_behind_display_names_and_ahead_of_parameters() {
-        let cases: [(&str, &[&str]); 12] = [
+        let cases: [(&str, &[&str]); 14] = [
             ("<sip:alice@example.net>;tag=1", &["sip:alice@example.net"]),
             ("sip:alice@example.net;tag=1", &["sip:alice@example.net"]),
             ("sip:alice@example.net", &["sip:alice@example.net"]),
@@ -157,6 +168,8 @@ mod tests {
             ("<sip:alice@example.net", &["sip:alice@example.net"]),
             ("\r\n <sip:a@x>\r\n ,\r\n <sip:b@y>", &["sip:a@x", "sip:b@y"]),
             ("*", &["*"]),
+            ("\\\"arik\\\" <sip:alice@example.net>;tag=1", &["sip:alice@example.net"]),
+            ("\"cut <sip:alice@example.net>", &["sip:alice@example.net"]),
         ];
         for (value, expected) in cases {
             let found: Vec<_> = uris(value.as_bytes()).map(String::from_utf8_lossy).collect();

@@ -17,11 +17,18 @@ const MAX_LINES: usize = 256;
 const MAX_URIS: usize = 32;
 
 /// The clues in a payload, Call-IDs first; none where it shows no sign of SIP.
+///
+/// A message that went wrong still begins as text; a tunnel that holds a message does not.
 pub(crate) fn clues(payload: &[u8]) -> impl Iterator<Item = Clue<'_>> {
-    let has_sip = [b"SIP/2.0".as_slice(), b"sip:", b"tel:"]
-        .iter()
-        .any(|sign| memchr::memmem::find(payload, sign).is_some());
-    let payload = if has_sip { payload } else { b"" };
+    let has_sip = || {
+        [b"SIP/2.0".as_slice(), b"sip:", b"tel:"]
+            .iter()
+            .any(|sign| memchr::memmem::find(payload, sign).is_some())
+    };
+    let is_text = super::past_empty_lines(payload)
+        .first_chunk::<4>()
+        .is_some_and(|start| start.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' '));
+    let payload = if is_text && has_sip() { payload } else { b"" };
     let call_ids = Lines { rest: Some(payload) }.take(MAX_LINES).filter_map(call_id);
     call_ids.map(Clue::CallId).chain(uris(payload).take(MAX_URIS).map(Clue::Uri))
 }
@@ -80,7 +87,8 @@ mod tests {
             Clue::Uri(b"sip:alice@example.net"),
         ];
         assert_eq!(found, expected);
-        assert_eq!(clues(b"\x80\x00i: 1@x\r\n").count(), 0, "media shows no sign of SIP");
+        assert_eq!(clues(b"text i: 1@x\r\n").count(), 0, "text without a sign of SIP");
+        assert_eq!(clues(b"\x30\xff\x00\x10sip:a@b\r\n").count(), 0, "a tunnel");
     }
 
     proptest! {
