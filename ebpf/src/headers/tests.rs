@@ -66,7 +66,7 @@ fn one_and_two_vlan_tags_are_followed_and_three_are_too_deep() {
     let double = ethernet(0x88a8, &tagged(0x8100, &tagged(0x0800, &inner)));
     assert_eq!(walk(&double).unwrap().network_offset, 22);
     let triple = ethernet(0x88a8, &tagged(0x8100, &tagged(0x8100, &tagged(0x0800, &inner))));
-    assert_eq!(walk(&triple), Err(Stop::TooDeep(24)));
+    assert_eq!(walk(&triple), Err(Stop::TooDeep(20)), "at the third tag");
 }
 
 #[test]
