@@ -7,13 +7,13 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use crate::lab::{self, CallPlan, Lab};
-use crate::{Outcome, cli, paper, recording, verify};
+use crate::{Outcome, cli, paper, verify};
 
 /// Calls that [`Lab`] placed, the target's among strangers': what the demo replays where it cannot
 /// lay a lab.
@@ -198,7 +198,7 @@ fn report(dir: &Path, result: &Value) -> anyhow::Result<Outcome> {
     let lost: u64 = frames["lost"].as_object().into_iter().flatten().filter_map(|(_, it)| it.as_u64()).sum();
     println!("  {lost:>8} were lost");
     println!("\nThe target's calls:");
-    let (mut streams, mut content) = (0, 0);
+    let mut content = 0;
     let calls = result["calls"].as_array().map_or(&[][..], Vec::as_slice);
     for call in calls {
         let call_streams = call["streams"].as_array().map_or(0, Vec::len);
@@ -210,43 +210,37 @@ fn report(dir: &Path, result: &Value) -> anyhow::Result<Outcome> {
             call["iri_packets"],
             call["cc_packets"]
         );
-        streams += call_streams;
         content += call["cc_packets"].as_u64().unwrap_or(0);
     }
     println!("\nThe evidence, verified:");
     let (evidence, trust) = (dir.join("evidence"), dir.join("trust"));
     let verified =
         verify::verify(&cli::Verify { dir: evidence.clone(), trust: Some(trust), json: false })?;
-    let mut decoded = 0;
-    let mut open = None;
-    for volume in result["volumes"].as_array().into_iter().flatten() {
-        let path = evidence.join(volume["path"].as_str().unwrap_or_default());
-        decoded += tshark_rtp(&path)?.unwrap_or(content);
-        open.get_or_insert(path);
-    }
-    println!("\nA default tshark decodes {decoded} of {content} media packets as RTP.");
-    let fine = verified == Outcome::Fine && decoded == content && content > 0 && lost == 0;
-    if fine && streams > 0 {
-        if let Some(path) = open {
-            println!("\nOpen it:  wireshark {}", path.display());
+    let volumes = result["volumes"].as_array().map_or(&[][..], Vec::as_slice);
+    let paths = volumes.iter().filter_map(|volume| volume["path"].as_str());
+    let paths: Vec<_> = paths.map(|path| evidence.join(path)).collect();
+    let decoded = paths.iter().map(|path| tshark_rtp(path)).sum::<Option<u64>>();
+    match decoded {
+        Some(decoded) => {
+            println!("\nA default tshark decodes {decoded} of {content} media packets as RTP.");
         }
-        println!("Check it: calltap verify {}", evidence.display());
-        return Ok(Outcome::Fine);
+        None => println!("\nNo tshark here that works, to judge the volumes: run scripts/setup."),
     }
-    eprintln!("calltap: the demo did not come out as it should; see above ({})", recording::TOOL);
-    Ok(Outcome::NotFine)
+    let whole = verified == Outcome::Fine && content > 0 && lost == 0;
+    let Some(path) = paths.first().filter(|_| whole && decoded.is_none_or(|it| it == content))
+    else {
+        eprintln!("calltap: the demo did not come out as it should; see above");
+        return Ok(Outcome::NotFine);
+    };
+    println!("\nOpen it:  wireshark {}", path.display());
+    println!("Check it: calltap verify {}", evidence.display());
+    Ok(Outcome::Fine)
 }
 
-/// Packets that tshark, with its defaults, decodes as RTP; `None` where there is no tshark.
-fn tshark_rtp(path: &Path) -> anyhow::Result<Option<u64>> {
-    let started = Instant::now();
-    let arguments = ["-Y", "rtp", "-T", "fields", "-e", "frame.number", "-r"];
-    let output = Command::new("tshark").args(arguments).arg(path).output();
-    let Ok(output) = output else {
-        println!("  (tshark is not installed: run scripts/setup to have it judge the volumes)");
-        return Ok(None);
-    };
+/// Packets that tshark, with its defaults, decodes as RTP; `None` where there is none that works.
+fn tshark_rtp(path: &Path) -> Option<u64> {
+    let arguments = ["-n", "-Y", "rtp", "-T", "fields", "-e", "frame.number", "-r"];
+    let output = Command::new("tshark").args(arguments).arg(path).output().ok()?;
     let packets = output.stdout.split(|byte| *byte == b'\n').filter(|it| !it.is_empty()).count();
-    tracing::debug!("tshark took {:?}", started.elapsed());
-    Ok(Some(u64::try_from(packets)?))
+    output.status.success().then_some(u64::try_from(packets).ok()?)
 }

@@ -90,7 +90,6 @@ pub struct Recorder {
     warrants: BTreeMap<String, u32>,
     /// Warrants whose evidence cannot be written any more.
     stopped: Vec<u32>,
-    unwritten: u64,
 }
 
 /// What a session left behind.
@@ -111,7 +110,7 @@ impl Recorder {
     /// admitted under these numbers.
     pub fn new(store: Store, links: Vec<LinkType>, warrants: BTreeMap<String, u32>) -> Self {
         let (live, stopped) = (BTreeMap::new(), Vec::new());
-        Self { store, links, live, warrants, stopped, unwritten: 0 }
+        Self { store, links, live, warrants, stopped }
     }
 
     /// Adds an interface that came up on the way; gives its number.
@@ -133,10 +132,7 @@ impl Recorder {
                 self.count(record);
                 None
             }
-            Err(error) => {
-                self.unwritten += 1;
-                self.stop(&error)
-            }
+            Err(error) => self.stop(&error),
         }
     }
 
@@ -179,7 +175,7 @@ impl Recorder {
             calls: summary.calls,
             volumes: summary.volumes,
             whole: self.stopped.is_empty() && summary.errors.is_empty(),
-            unwritten: self.unwritten,
+            unwritten: summary.unwritten,
         }
     }
 

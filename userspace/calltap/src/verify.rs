@@ -26,10 +26,13 @@ pub fn verify(arguments: &cli::Verify) -> anyhow::Result<Outcome> {
     } else {
         let Counts { cases, volumes, packets, carried, calls, audit_lines, .. } = report.counts;
         writeln!(out, "{}: {}", arguments.dir.display(), report.state.as_str())?;
-        writeln!(out, "  {cases} warrants, {volumes} sealed volumes, {packets} packets")?;
-        writeln!(out, "  ({carried} more repeated at heads), {calls} calls, {audit_lines} audit lines")?;
+        writeln!(out, "  warrants   {cases}")?;
+        writeln!(out, "  calls      {calls}")?;
+        writeln!(out, "  volumes    {volumes}, sealed")?;
+        writeln!(out, "  packets    {packets}, and {carried} repeated at heads of volumes")?;
+        writeln!(out, "  audit      {audit_lines} lines")?;
         for note in &report.notes {
-            writeln!(out, "  note: {note}")?;
+            writeln!(out, "  note       {note}")?;
         }
     }
     for found in &report.breaks {

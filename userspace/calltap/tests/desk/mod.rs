@@ -11,17 +11,17 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A window that holds every capture that was ever made.
-pub const EVER: (&str, &str) = ("1980-01-01T00:00:00Z", "2200-01-01T00:00:00Z");
+pub(crate) const EVER: (&str, &str) = ("1980-01-01T00:00:00Z", "2200-01-01T00:00:00Z");
 
 /// The directory, removed when dropped.
-pub struct Desk {
+pub(crate) struct Desk {
     dir: TempDir,
 }
 
 impl Desk {
     /// Makes an authority `court` that the trust store knows, and one, `pretender`, that it does
     /// not.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let desk = Self { dir: TempDir::new().expect("a temporary directory") };
         for name in ["court", "pretender"] {
             desk.fine(&["authority", "new", name, "--out", "keys"]);
@@ -33,37 +33,43 @@ impl Desk {
     }
 
     /// A path on the desk.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// The program, ready to be given arguments; its relative paths are the desk's.
-    pub fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_calltap"));
         self.at_desk(&mut command);
         command
     }
 
     /// Sets a command's directory and node key to the desk's.
-    pub fn at_desk(&self, command: &mut Command) {
+    pub(crate) fn at_desk(&self, command: &mut Command) {
         command.current_dir(self.dir.path()).env("XDG_STATE_HOME", self.path("state"));
+        command.env("HOME", self.dir.path());
         command.env_remove("RUST_LOG").stdin(Stdio::null());
     }
 
     /// Runs the program to its end.
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command().args(arguments).output().expect("calltap runs")
     }
 
     /// Runs the program, which must end with exit code 0; gives its standard output.
-    pub fn fine(&self, arguments: &[&str]) -> String {
+    pub(crate) fn fine(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", words(&output));
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 
     /// Drafts a warrant for `targets`.
-    pub fn draft(&self, liid: &str, targets: &[&str], (from, until): (&str, &str)) -> String {
+    pub(crate) fn draft(
+        &self,
+        liid: &str,
+        targets: &[&str],
+        (from, until): (&str, &str),
+    ) -> String {
         let file = format!("warrants/{liid}.toml");
         let mut arguments = vec!["warrant", "new", "--liid", liid, "--authority-name", "court"];
         arguments.extend(["--reference", "test", "--jurisdiction", "BE"]);
@@ -77,14 +83,14 @@ impl Desk {
     }
 
     /// Drafts and signs a warrant.
-    pub fn warrant(&self, liid: &str, targets: &[&str], window: (&str, &str)) -> String {
+    pub(crate) fn warrant(&self, liid: &str, targets: &[&str], window: (&str, &str)) -> String {
         let file = self.draft(liid, targets, window);
         self.fine(&["warrant", "sign", &file, "--key", "keys/court.key"]);
         file
     }
 
     /// Replays a capture into the directory `evidence`; gives the JSON object.
-    pub fn replay(&self, capture: &Path, warrant: &str, more: &[&str]) -> Value {
+    pub(crate) fn replay(&self, capture: &Path, warrant: &str, more: &[&str]) -> Value {
         let output = self
             .command()
             .arg("replay")
@@ -98,7 +104,7 @@ impl Desk {
     }
 
     /// Every file under a directory of the desk.
-    pub fn files(&self, name: &str) -> Vec<PathBuf> {
+    pub(crate) fn files(&self, name: &str) -> Vec<PathBuf> {
         let mut files = Vec::new();
         let mut directories = vec![self.path(name)];
         while let Some(directory) = directories.pop() {
@@ -112,7 +118,7 @@ impl Desk {
     }
 
     /// The sealed volumes of a directory.
-    pub fn volumes(&self, name: &str) -> Vec<PathBuf> {
+    pub(crate) fn volumes(&self, name: &str) -> Vec<PathBuf> {
         let mut files = self.files(name);
         files.retain(|path| path.extension().is_some_and(|extension| extension == "pcapng"));
         files
@@ -120,13 +126,13 @@ impl Desk {
 }
 
 /// Both outputs as text, for a failing test's message.
-pub fn words(output: &Output) -> String {
+pub(crate) fn words(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     format!("{}{}", text(&output.stdout), text(&output.stderr))
 }
 
 /// The fields that tshark, with its defaults, prints for each packet that passes the filter.
-pub fn tshark(capture: &Path, filter: &str, fields: &[&str]) -> Vec<Vec<String>> {
+pub(crate) fn tshark(capture: &Path, filter: &str, fields: &[&str]) -> Vec<Vec<String>> {
     let mut command = Command::new("tshark");
     command.arg("-n").arg("-r").arg(capture).args(["-Y", filter, "-T", "fields"]);
     for field in fields {
@@ -139,6 +145,6 @@ pub fn tshark(capture: &Path, filter: &str, fields: &[&str]) -> Vec<Vec<String>>
 }
 
 /// The sum of a JSON array's unsigned field.
-pub fn sum(list: &Value, field: &str) -> u64 {
+pub(crate) fn sum(list: &Value, field: &str) -> u64 {
     list.as_array().into_iter().flatten().filter_map(|it| it[field].as_u64()).sum()
 }

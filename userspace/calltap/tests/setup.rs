@@ -1,0 +1,189 @@
+//! Set-up and input that cannot work: each says what is wrong and how to mend it, and loses
+//! nothing.
+
+mod desk;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use desk::{Desk, EVER, words};
+
+const ALICE: &str = "sip:alice@example.net";
+
+fn calls() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pcaps/calls.pcapng")
+}
+
+fn replay(desk: &Desk, capture: &Path) -> Output {
+    let warrant = desk.warrant("L-1", &[ALICE], EVER);
+    let mut command = desk.command();
+    command.arg("replay").arg(capture).args(["--warrant", &warrant, "--trust", "trust"]);
+    command.args(["--evidence", "evidence", "--json"]).output().unwrap()
+}
+
+/// Runs a shell line as the user `nobody`, with the program on hand as `calltap`.
+fn as_nobody(desk: &Desk, line: &str) -> Option<Output> {
+    if !is_root() {
+        println!("SKIPPED: only root can become another user");
+        return None;
+    }
+    // The build directory may be closed to others, and so may the desk.
+    fs::copy(env!("CARGO_BIN_EXE_calltap"), desk.path("calltap")).unwrap();
+    fs::copy(calls(), desk.path("calls.pcapng")).unwrap();
+    for open in [desk.path("."), desk.path("state")] {
+        fs::create_dir_all(&open).unwrap();
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    let mut command = Command::new("setpriv");
+    desk.at_desk(&mut command);
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "sh", "-c", line]);
+    Some(command.output().expect("setpriv (util-linux)"))
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|it| std::os::unix::fs::MetadataExt::uid(&it) == 0)
+}
+
+#[test]
+fn a_capture_cut_short_gives_what_stands_ahead_of_the_cut() {
+    let desk = Desk::new();
+    let whole = fs::read(calls()).unwrap();
+    fs::write(desk.path("cut.pcapng"), &whole[..whole.len() / 2 + 1]).unwrap();
+    let output = replay(&desk, &desk.path("cut.pcapng"));
+    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
+    let says = words(&output);
+    assert!(says.contains("cut.pcapng") && says.contains("offset"), "{says}");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(found["frames"]["seen"].as_u64().unwrap() > 400, "{found}");
+    assert!(!found["volumes"].as_array().unwrap().is_empty(), "{found}");
+    desk.fine(&["verify", "evidence"]);
+}
+
+#[test]
+fn an_input_that_is_no_capture_is_refused_before_anything_is_written() {
+    let desk = Desk::new();
+    fs::write(desk.path("text.pcap"), "not a capture at all").unwrap();
+    fs::write(desk.path("empty.pcap"), "").unwrap();
+    fs::write(desk.path("packed.pcap.gz"), [0x1f, 0x8b, 8, 0, 0]).unwrap();
+    for (name, mend) in [
+        ("text.pcap", "no pcap or pcapng"),
+        ("empty.pcap", "empty"),
+        ("packed.pcap.gz", "gunzip"),
+        ("trust", "is a directory"),
+        ("absent.pcap", "No such file"),
+    ] {
+        let output = replay(&desk, &desk.path(name));
+        assert_eq!(output.status.code(), Some(2), "{name}: {}", words(&output));
+        assert!(words(&output).contains(name) && words(&output).contains(mend), "{}", words(&output));
+        assert!(!desk.path("evidence").exists(), "{name}");
+    }
+}
+
+#[test]
+fn an_unknown_link_type_is_passed_over_by_name() {
+    let desk = Desk::new();
+    // A classic pcap of link type 105 (IEEE 802.11) with one frame.
+    let mut capture = 0xa1b2_c3d4_u32.to_le_bytes().to_vec();
+    for word in [0x0004_0002_u32, 0, 0, 65535, 105, 1_700_000_000, 0, 4, 4, 0xdead_beef] {
+        capture.extend(word.to_le_bytes());
+    }
+    fs::write(desk.path("radio.pcap"), capture).unwrap();
+    let output = replay(&desk, &desk.path("radio.pcap"));
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    assert!(words(&output).contains("link type 105"), "{}", words(&output));
+    assert!(words(&output).contains("\"seen\":1"), "{}", words(&output));
+}
+
+#[test]
+fn an_evidence_path_that_is_a_file_is_refused_by_name() {
+    let desk = Desk::new();
+    fs::write(desk.path("evidence"), "a file").unwrap();
+    let output = replay(&desk, &calls());
+    assert_eq!(output.status.code(), Some(2), "{}", words(&output));
+    assert!(words(&output).contains("evidence"), "{}", words(&output));
+}
+
+#[test]
+fn a_full_disk_stops_the_warrant_loudly() {
+    if !is_root() {
+        println!("SKIPPED: only root can mount a small disk");
+        return;
+    }
+    let desk = Desk::new();
+    let warrant = desk.warrant("L-1", &[ALICE], EVER);
+    fs::create_dir(desk.path("evidence")).unwrap();
+    let line = format!(
+        "mount -t tmpfs -o size=64k none evidence && \
+         exec {} replay {} --warrant {warrant} --trust trust --evidence evidence --json",
+        env!("CARGO_BIN_EXE_calltap"),
+        calls().display()
+    );
+    let mut command = Command::new("unshare");
+    desk.at_desk(&mut command);
+    let output = command.args(["--mount", "sh", "-c", &line]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
+    let says = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(says.contains("L-1") && says.contains("stopped") && says.contains("space"), "{says}");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(found["frames"]["lost"]["disk"].as_u64().unwrap() > 0, "{found}");
+}
+
+#[test]
+fn an_ordinary_user_can_replay_and_verify() {
+    let desk = Desk::new();
+    let warrant = desk.warrant("L-1", &[ALICE], EVER);
+    let line = format!(
+        "./calltap replay calls.pcapng --warrant {warrant} --trust trust --evidence evidence && \
+         ./calltap verify evidence --trust trust && \
+         ./calltap warrant check {warrant} --trust trust"
+    );
+    let Some(output) = as_nobody(&desk, &line) else { return };
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    assert!(words(&output).contains("evidence: whole"), "{}", words(&output));
+}
+
+#[test]
+fn run_names_the_missing_capabilities() {
+    let desk = Desk::new();
+    let line = "./calltap run --interface lo --warrants warrants --trust trust --evidence evidence";
+    let Some(output) = as_nobody(&desk, line) else { return };
+    assert_eq!(output.status.code(), Some(2), "{}", words(&output));
+    for name in ["CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_BPF", "setcap"] {
+        assert!(words(&output).contains(name), "{name}: {}", words(&output));
+    }
+}
+
+#[test]
+fn an_ordinary_users_demo_replays_a_capture_instead() {
+    let desk = Desk::new();
+    let Some(output) = as_nobody(&desk, "./calltap demo --out demo") else { return };
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    for said in ["A lab is not possible here", "400 of 400 media packets as RTP", "wireshark "] {
+        assert!(words(&output).contains(said), "{said}: {}", words(&output));
+    }
+}
+
+#[test]
+fn an_interface_that_does_not_exist_is_refused_by_name() {
+    if !is_root() {
+        println!("SKIPPED: run looks at capabilities first, and this user has none");
+        return;
+    }
+    let desk = Desk::new();
+    let mut arguments = vec!["run", "--interface", "none0", "--warrants", "warrants"];
+    arguments.extend(["--trust", "trust", "--evidence", "evidence"]);
+    let output = desk.run(&arguments);
+    assert_eq!(output.status.code(), Some(2), "{}", words(&output));
+    assert!(words(&output).contains("no interface none0"), "{}", words(&output));
+}
+
+#[test]
+fn usage_errors_end_with_2() {
+    let desk = Desk::new();
+    for arguments in [&["replay"][..], &["run", "--for", "x"], &["verify"], &["fly"], &[]] {
+        assert_eq!(desk.run(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+    assert_eq!(desk.run(&["verify", "nowhere"]).status.code(), Some(2));
+}
