@@ -235,6 +235,60 @@ fn without_a_warrant_in_force_nothing_reaches_user_space() {
 }
 
 #[test]
+fn a_warrant_that_ends_in_mid_call_keeps_nothing_after_its_end() {
+    let Some(lab) = laid() else { return };
+    let desk = Desk::new();
+    let end = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(4);
+    desk.warrant("SHORT", &[ALICE], (EVER.0, &end.to_string()));
+    let capture = Capture::start(&desk, &lab, &[]);
+    let plan =
+        CallPlan { target_calls: 2, stranger_calls: 0, seconds: 6, ..CallPlan::default() };
+    let calls = lab.place_calls(&plan).unwrap();
+    let sent = lab.mirrored().unwrap().sent;
+    let (code, found, log) = capture.end("-INT");
+    assert_eq!(code, Some(0), "{found} {log}");
+    conserved(&found, sent);
+    let rtp = u64::from(2 * 2 * calls.rtp_packets_per_side);
+    let kept = sum(&found["calls"], "cc_packets");
+    assert!(kept > 0 && kept < rtp, "{kept} of {rtp}: {found}");
+    assert!(count(&found, "filtered") >= rtp - kept - 16, "dropped in the kernel: {found}");
+    let last = f64::from(u32::try_from(end.as_second()).unwrap() + 1);
+    for volume in desk.volumes("evidence") {
+        for packet in tshark(&volume, "frame", &["frame.time_epoch"]) {
+            assert!(packet[0].parse::<f64>().unwrap() < last, "{packet:?} after {end}");
+        }
+    }
+}
+
+#[test]
+fn each_warrant_gets_what_it_orders_of_one_and_the_same_call() {
+    let Some(lab) = laid() else { return };
+    let desk = Desk::new();
+    desk.warrant("ALL", &[ALICE], EVER);
+    desk.warrant("FRIEND", &["sip:friend0@example.net"], EVER);
+    desk.iri_only_warrant("IRI", &[ALICE]);
+    desk.warrant("NETWORK", &["ip:192.0.2.20"], EVER);
+    let capture = Capture::start(&desk, &lab, &[]);
+    let plan =
+        CallPlan { target_calls: 2, stranger_calls: 2, seconds: 1, ..CallPlan::default() };
+    let calls = lab.place_calls(&plan).unwrap();
+    let (code, found, log) = capture.end("-INT");
+    assert_eq!(code, Some(0), "{found} {log}");
+    let of = |liid: &str, field: &str| {
+        let calls = found["calls"].as_array().unwrap().iter().filter(|it| it["liid"] == liid);
+        calls.filter_map(|it| it[field].as_u64()).sum::<u64>()
+    };
+    let rtp = u64::from(2 * calls.rtp_packets_per_side);
+    assert_eq!((of("ALL", "iri_packets"), of("ALL", "cc_packets")), (12, 2 * rtp), "{found}");
+    assert_eq!((of("FRIEND", "iri_packets"), of("FRIEND", "cc_packets")), (6, rtp), "{found}");
+    assert_eq!((of("IRI", "iri_packets"), of("IRI", "cc_packets")), (12, 0), "{found}");
+    // The callee's address is in every call of this network.
+    let network = (of("NETWORK", "iri_packets"), of("NETWORK", "cc_packets"));
+    assert_eq!(network, (24, 4 * rtp), "{found}");
+    desk.fine(&["verify", "evidence", "--trust", "trust"]);
+}
+
+#[test]
 fn a_killed_capture_keeps_all_but_its_last_second_and_says_that_it_was_interrupted() {
     let Some(lab) = laid() else { return };
     let desk = Desk::new();

@@ -89,6 +89,16 @@ impl Desk {
         file
     }
 
+    /// Drafts and signs a warrant for signalling alone.
+    pub(crate) fn iri_only_warrant(&self, liid: &str, targets: &[&str]) -> String {
+        let file = self.draft(liid, targets, EVER);
+        let text = fs::read_to_string(self.path(&file)).expect("a draft");
+        let text = text.replace("deliver = \"iri-and-content\"", "deliver = \"iri-only\"");
+        fs::write(self.path(&file), text).expect("a draft");
+        self.fine(&["warrant", "sign", &file, "--key", "keys/court.key"]);
+        file
+    }
+
     /// Replays a capture into the directory `evidence`; gives the JSON object.
     pub(crate) fn replay(&self, capture: &Path, warrant: &str, more: &[&str]) -> Value {
         let output = self
