@@ -89,6 +89,42 @@ fn no_capture_makes_it_panic_or_leaves_a_call_open() {
     assert!(files > 100);
 }
 
+#[test]
+fn every_torture_message_is_kept() {
+    let Some(folder) = corpus() else { return };
+    let warrant = Warrant {
+        id: 1,
+        targets: vec![target::parse("ip:192.0.2.1").expect("a target")],
+        not_before: Timestamp(0),
+        not_after: Timestamp::MAX,
+        content: true,
+        next_cin: 1,
+    };
+    let (mut messages, mut flawed) = (0, 0);
+    for set in ["rfc4475", "rfc5118", "kamailio"] {
+        for path in capture::all_files(&folder.join("sip-torture").join(set)) {
+            let message = std::fs::read(&path).expect("a message");
+            let mut tracker = Tracker::new(Limits::default());
+            tracker.set_warrants(vec![warrant.clone()]);
+            let mut kept = Vec::new();
+            let frame = capture::udp(&message);
+            tracker.feed(Timestamp(0), 0, LinkType::Raw, &frame, &mut |event| {
+                if let Event::Message { flaw, .. } = event {
+                    kept.push(flaw);
+                }
+            });
+            let [flaw] = kept[..] else { panic!("{}: {kept:?}", path.display()) };
+            if let Some(flaw) = flaw {
+                println!("{}: {flaw}", path.display());
+                flawed += 1;
+            }
+            messages += 1;
+        }
+    }
+    println!("{messages} messages, {flawed} flawed");
+    assert!(messages > 40);
+}
+
 /// The folder, or plain words that there is none.
 fn corpus() -> Option<PathBuf> {
     let folder = std::env::var_os("CALLTAP_CORPUS").map(PathBuf::from);

@@ -175,7 +175,7 @@ impl Follower {
             Clue::CallId(call_id) => Some(call_id),
             Clue::Uri(_) => None,
         });
-        let hits = self.warrants.unparsed(at, arrival.bytes);
+        let hits = self.warrants.unparsed(at, arrival.bytes, arrival.path);
         let is_known = call_id.is_some_and(|call_id| self.calls.has(call_id));
         if hits.is_empty() && !is_known {
             self.counters.not_sip += 1;

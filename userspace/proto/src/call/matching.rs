@@ -22,36 +22,57 @@ pub(super) struct Warrants {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Hit<'a> {
     entry: Entry,
-    /// Header fields listed first say best whose message it is.
-    rank: usize,
+    place: Place,
     /// What `Matched::header` says.
     pub(super) header: &'static str,
     /// What `Matched::value` says.
     pub(super) value: Cow<'a, [u8]>,
 }
 
-/// The header fields looked into, the most telling first; the Request-URI stands for itself.
-const RANKS: [&str; 15] = [
-    "From",
-    "To",
-    "P-Asserted-Identity",
-    "P-Preferred-Identity",
-    "Remote-Party-ID",
-    REQUEST_URI,
-    "Contact",
-    "Diversion",
-    "History-Info",
-    "Refer-To",
-    "Referred-By",
-    "Authorization",
-    "Proxy-Authorization",
-    IP,
-    UNPARSED,
-];
-
 const REQUEST_URI: &str = "Request-URI";
 const IP: &str = "IP";
 const UNPARSED: &str = "unparsed";
+
+/// Where a target may be named, the most telling place first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    From,
+    To,
+    PAssertedIdentity,
+    PPreferredIdentity,
+    RemotePartyId,
+    RequestUri,
+    Contact,
+    Diversion,
+    HistoryInfo,
+    ReferTo,
+    ReferredBy,
+    Authorization,
+    ProxyAuthorization,
+    Ip,
+    Unparsed,
+}
+
+impl Place {
+    /// The header fields looked into by default; Contact says who registers and nothing else.
+    fn of(header: Header, method: &[u8]) -> Option<Self> {
+        Some(match header {
+            Header::From => Self::From,
+            Header::To => Self::To,
+            Header::PAssertedIdentity => Self::PAssertedIdentity,
+            Header::PPreferredIdentity => Self::PPreferredIdentity,
+            Header::RemotePartyId => Self::RemotePartyId,
+            Header::Contact if method == b"REGISTER" => Self::Contact,
+            Header::Diversion => Self::Diversion,
+            Header::HistoryInfo => Self::HistoryInfo,
+            Header::ReferTo => Self::ReferTo,
+            Header::ReferredBy => Self::ReferredBy,
+            Header::Authorization => Self::Authorization,
+            Header::ProxyAuthorization => Self::ProxyAuthorization,
+            _ => return None,
+        })
+    }
+}
 
 impl Warrants {
     /// Takes the place of the warrants before; a CIN is never given twice.
@@ -98,19 +119,16 @@ impl Warrants {
     ) -> Vec<Hit<'a>> {
         let mut hits = Hits { warrants: self, at, list: Vec::new() };
         if let StartLine::Request { uri, .. } = message.start {
-            hits.uri(REQUEST_URI, uri);
+            hits.uri(Place::RequestUri, REQUEST_URI, uri);
         }
         for field in message.fields() {
             let Some(header) = Header::named(field.name) else { continue };
-            match header {
-                Header::Contact if message.method() != b"REGISTER" => {}
-                Header::Authorization | Header::ProxyAuthorization => {
-                    hits.credentials(header.name(), field.value);
+            let Some(place) = Place::of(header, message.method()) else { continue };
+            match place {
+                Place::Authorization | Place::ProxyAuthorization => {
+                    hits.credentials(place, header.name(), field.value);
                 }
-                _ if RANKS.contains(&header.name()) => {
-                    sip::uris(field.value).for_each(|uri| hits.uri(header.name(), uri));
-                }
-                _ => {}
+                _ => sip::uris(field.value).for_each(|uri| hits.uri(place, header.name(), uri)),
             }
         }
         hits.address(path.source.ip());
@@ -119,11 +137,21 @@ impl Warrants {
     }
 
     /// The same for bytes that are no message but hold URIs.
-    pub(super) fn unparsed<'a>(&self, at: Timestamp, payload: &'a [u8]) -> Vec<Hit<'a>> {
+    pub(super) fn unparsed<'a>(
+        &self,
+        at: Timestamp,
+        payload: &'a [u8],
+        path: Path,
+    ) -> Vec<Hit<'a>> {
         let mut hits = Hits { warrants: self, at, list: Vec::new() };
-        for clue in sip::clues(payload) {
+        let mut clues = sip::clues(payload).peekable();
+        if clues.peek().is_some() {
+            hits.address(path.source.ip());
+            hits.address(path.destination.ip());
+        }
+        for clue in clues {
             if let Clue::Uri(uri) = clue {
-                hits.uri(UNPARSED, uri);
+                hits.uri(Place::Unparsed, UNPARSED, uri);
             }
         }
         hits.in_order()
@@ -143,15 +171,15 @@ impl<'a> Hits<'_, 'a> {
         self.list
     }
 
-    fn uri(&mut self, header: &'static str, text: &'a [u8]) {
+    fn uri(&mut self, place: Place, header: &'static str, text: &'a [u8]) {
         if let Some(uri) = Uri::parse(text) {
             let index = &self.warrants.index;
-            index.uri(&uri, &mut |entry| self.add(entry, header, Cow::Borrowed(text)));
+            index.uri(&uri, &mut |entry| self.add(entry, place, header, Cow::Borrowed(text)));
         }
     }
 
     /// `Digest username="alice", realm="example.net"`: the name may hold a realm of its own.
-    fn credentials(&mut self, header: &'static str, value: &'a [u8]) {
+    fn credentials(&mut self, place: Place, header: &'static str, value: &'a [u8]) {
         let Some(name) = sip::credential(value, b"username") else { return };
         let (user, host) = match memchr::memchr(b'@', name) {
             Some(at) => (name.get(..at), name.get(at + 1..)),
@@ -159,7 +187,7 @@ impl<'a> Hits<'_, 'a> {
         };
         let (user, host) = (user.unwrap_or_default(), host.unwrap_or_default());
         let index = &self.warrants.index;
-        let mut add = |entry| self.add(entry, header, Cow::Borrowed(name));
+        let mut add = |entry| self.add(entry, place, header, Cow::Borrowed(name));
         index.user(user, host, &mut add);
         if user.starts_with(b"+") {
             index.number(user, &mut add);
@@ -169,19 +197,18 @@ impl<'a> Hits<'_, 'a> {
     fn address(&mut self, address: IpAddr) {
         let index = &self.warrants.index;
         index.address(address, &mut |entry| {
-            self.add(entry, IP, Cow::Owned(address.to_string().into_bytes()));
+            self.add(entry, Place::Ip, IP, Cow::Owned(address.to_string().into_bytes()));
         });
     }
 
-    fn add(&mut self, entry: Entry, header: &'static str, value: Cow<'a, [u8]>) {
+    fn add(&mut self, entry: Entry, place: Place, header: &'static str, value: Cow<'a, [u8]>) {
         let in_force = self.warrants.list.get(entry.warrant).is_some_and(|w| w.in_force(self.at));
         if !in_force {
             return;
         }
-        let rank = RANKS.iter().position(|&name| name == header).unwrap_or(RANKS.len());
-        let hit = Hit { entry, rank, header, value };
+        let hit = Hit { entry, place, header, value };
         match self.list.iter_mut().find(|other| other.entry.warrant == entry.warrant) {
-            Some(other) if other.rank > rank => *other = hit,
+            Some(other) if other.place > place => *other = hit,
             Some(_) => {}
             None => self.list.push(hit),
         }

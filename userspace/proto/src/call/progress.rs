@@ -87,7 +87,7 @@ impl Progress {
         } else if self.invites.iter().any(|invite| invite.open) {
             limits.setup
         } else {
-            limits.linger
+            limits.linger + self.lasts
         };
         self.last_at.after(patience)
     }
@@ -121,8 +121,7 @@ impl Progress {
             (StartLine::Response { status }, b"BYE") => self.bye_response(status),
             (StartLine::Response { .. }, b"CANCEL" | b"ACK" | b"PRACK") => {}
             (StartLine::Response { status }, method) => {
-                self.response(at, status);
-                self.lasts = lasting(method, message.expires);
+                self.response(at, status, lasting(method, message.expires));
             }
         }
     }
@@ -189,6 +188,7 @@ impl Progress {
         self.highest = self.highest.max(Some(cseq));
         if is_new && self.is_without_invite() {
             self.ended = None;
+            self.lasts = lasting(method, None);
         }
     }
 
@@ -220,12 +220,13 @@ impl Progress {
     }
 
     /// To a request other than INVITE and what belongs to it.
-    fn response(&mut self, at: Timestamp, status: u16) {
-        if !self.is_without_invite() || self.ended.is_some() {
+    fn response(&mut self, at: Timestamp, status: u16, lasts: Duration) {
+        if !self.is_without_invite() {
             return;
         }
+        self.lasts = lasts;
         let cause = if status < 300 { Cause::Answered } else { Cause::Failed(status) };
-        self.ended = Some(Ended { at, cause });
+        self.ended.get_or_insert(Ended { at, cause });
     }
 
     fn end_if_over(&mut self, at: Timestamp, cause: Cause) {

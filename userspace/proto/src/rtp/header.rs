@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+/// The fixed header, without the contributing sources.
+///
 /// ```text
 ///  0                   1                   2                   3
 ///  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1

@@ -73,3 +73,6 @@ impl Streams {
         self.beyond_limit
     }
 }
+
+#[cfg(test)]
+mod tests;

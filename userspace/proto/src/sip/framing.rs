@@ -24,7 +24,7 @@ pub(crate) enum Framed {
 /// A header of this size has no end.
 const MAX_HEADER: usize = 64 << 10;
 
-/// Finds the end of the first message in `stream`, which is whole when it is `limit` bytes or less.
+/// Finds the end of the first message in `stream`; one longer than `limit` is not waited for.
 ///
 /// Content-Length is read as 64 bits: 2^32 + 32 is not 32 (CVE-2026-23457).
 pub(crate) fn frame(stream: &[u8], scanned: usize, limit: usize) -> Framed {
@@ -37,21 +37,22 @@ pub(crate) fn frame(stream: &[u8], scanned: usize, limit: usize) -> Framed {
         };
     };
     let header = stream.get(..body_at).unwrap_or(stream);
-    let length = match declared_length(Fields::new(header, 0).flatten().map(|f| (f.name, f.value)))
-    {
-        Ok(Some(length)) => length,
-        // A stream needs one (§18.3); without, the message is its header.
-        Ok(None) => 0,
-        Err(flaw) => return Framed::Endless(flaw),
-    };
-    let total = usize::try_from(length).ok().and_then(|length| body_at.checked_add(length));
-    match total {
-        Some(total) if total > limit => Framed::Endless(Flaw::ContentLength),
-        Some(total) if total > stream.len() => {
+    let mut declared = Declared::default();
+    let lengths = Fields::new(header, 0)
+        .flatten()
+        .filter(|field| Header::named(field.name) == Some(Header::ContentLength));
+    for field in lengths {
+        if let Err(flaw) = declared.read(field.value) {
+            return Framed::Endless(flaw);
+        }
+    }
+    // A stream needs one (§18.3); without, the message is its header.
+    match body_at.checked_add(declared.length().unwrap_or(0)) {
+        Some(length) if length <= stream.len() => Framed::Message { length },
+        Some(length) if length <= limit => {
             Framed::Incomplete { scanned: body_at.saturating_sub(4) }
         }
-        Some(total) => Framed::Message { length: total },
-        None => Framed::Endless(Flaw::ContentLength),
+        _ => Framed::Endless(Flaw::ContentLength),
     }
 }
 
@@ -68,24 +69,28 @@ pub(super) fn body_offset(message: &[u8], scanned: usize) -> Option<usize> {
     }
 }
 
-/// What Content-Length says, where the fields have it.
-///
-/// # Errors
-///
-/// [`Flaw::ContentLength`] where it is no number, too large to be one, or said twice differently.
-pub(super) fn declared_length<'a>(
-    fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
-) -> Result<Option<u64>, Flaw> {
-    let mut declared = None;
-    for (_, value) in fields.filter(|(name, _)| Header::named(name) == Some(Header::ContentLength))
-    {
+/// What the Content-Length fields of a header say, read one after the other.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Declared(Option<u64>);
+
+impl Declared {
+    /// # Errors
+    ///
+    /// [`Flaw::ContentLength`] where it is no number, too large to be one, or said twice
+    /// differently.
+    pub(super) fn read(&mut self, value: &[u8]) -> Result<(), Flaw> {
         let length = number(value).ok_or(Flaw::ContentLength)?;
-        if declared.is_some_and(|before| before != length) {
+        if self.0.is_some_and(|before| before != length) {
             return Err(Flaw::ContentLength);
         }
-        declared = Some(length);
+        self.0 = Some(length);
+        Ok(())
     }
-    Ok(declared)
+
+    /// None without any; a length that no memory holds is the longest that could be.
+    pub(super) fn length(self) -> Option<usize> {
+        self.0.map(|length| usize::try_from(length).unwrap_or(usize::MAX))
+    }
 }
 
 /// Decimal digits and nothing else, as a number.

@@ -1,6 +1,6 @@
 //! One message: start line, the header fields every message has, and the body.
 
-use super::framing::{body_offset, declared_length, number};
+use super::framing::{Declared, body_offset, number};
 use super::{Field, Fields, Header, StartLine, past_empty_lines, session_description, split_line};
 use crate::event::Flaw;
 
@@ -73,8 +73,8 @@ impl<'a> Message<'a> {
         if body_at.is_none() {
             message.flaw = Some(Flaw::NoHeaderEnd);
         }
-        message.read_fields();
-        message.cut_body();
+        let declared = message.read_fields();
+        message.cut_body(declared);
         Some(message)
     }
 
@@ -99,10 +99,11 @@ impl<'a> Message<'a> {
         session_description(self.content_type, self.body)
     }
 
-    fn read_fields(&mut self) {
+    fn read_fields(&mut self) -> Declared {
+        let mut declared = Declared::default();
         for field in Fields::new(self.header, self.header_at) {
             match field {
-                Ok(field) => self.read(&field),
+                Ok(field) => self.read(&field, &mut declared),
                 Err(flaw) => self.note(flaw),
             }
         }
@@ -115,9 +116,10 @@ impl<'a> Message<'a> {
         if let Some((_, name)) = missing.iter().find(|(missing, _)| *missing) {
             self.note(Flaw::Missing(name));
         }
+        declared
     }
 
-    fn read(&mut self, field: &Field<'a>) {
+    fn read(&mut self, field: &Field<'a>, declared: &mut Declared) {
         let value = field.value;
         match Header::named(field.name) {
             Some(Header::CallId) if !value.is_empty() => {
@@ -136,6 +138,11 @@ impl<'a> Message<'a> {
                 Some(cseq) => self.cseq = Some(cseq),
                 None => self.note(Flaw::CSeq { at: field.at }),
             },
+            Some(Header::ContentLength) => {
+                if let Err(flaw) = declared.read(value) {
+                    self.note(flaw);
+                }
+            }
             Some(Header::Expires) => self.expires = self.expires.max(number(value)),
             Some(Header::Contact) => {
                 self.expires = self.expires.max(super::address::expires(value));
@@ -145,18 +152,11 @@ impl<'a> Message<'a> {
     }
 
     /// RFC 3261 §18.3: bytes beyond Content-Length are discarded.
-    fn cut_body(&mut self) {
-        match declared_length(self.fields().map(|field| (field.name, field.value))) {
-            Ok(None) => {}
-            Ok(Some(length)) => {
-                let have = self.body.len();
-                let need = usize::try_from(length).unwrap_or(usize::MAX);
-                match self.body.get(..need) {
-                    Some(body) => self.body = body,
-                    None => self.note(Flaw::ShortBody { need, have }),
-                }
-            }
-            Err(flaw) => self.note(flaw),
+    fn cut_body(&mut self, declared: Declared) {
+        let Some(need) = declared.length() else { return };
+        match self.body.get(..need) {
+            Some(body) => self.body = body,
+            None => self.note(Flaw::ShortBody { need, have: self.body.len() }),
         }
     }
 

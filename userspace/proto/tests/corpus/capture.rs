@@ -19,20 +19,37 @@ pub(crate) struct Frame {
 
 /// Every file that may be a capture.
 pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let is_capture = |path: &PathBuf| {
+        path.extension().is_some_and(|extension| extension == "pcap" || extension == "pcapng")
+    };
+    all_files(folder).into_iter().filter(is_capture).collect()
+}
+
+/// Every file below a folder.
+pub(crate) fn all_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("a folder").flatten() {
             let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|ext| ext == "pcap" || ext == "pcapng") {
-                files.push(path);
-            }
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
         }
     }
     files.sort();
     files
+}
+
+/// A payload in a UDP datagram from 192.0.2.1, without a link header.
+pub(crate) fn udp(payload: &[u8]) -> Vec<u8> {
+    let length = |header| u16::try_from(header + payload.len()).expect("a length").to_be_bytes();
+    let mut frame = vec![0x45, 0];
+    frame.extend(length(28));
+    frame.extend([0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 198, 51, 100, 2]);
+    frame.extend([0x13, 0xc4, 0x13, 0xc4]);
+    frame.extend(length(8));
+    frame.extend([0, 0]);
+    frame.extend(payload);
+    frame
 }
 
 /// The frames up to the end or the first damage; `None` where it is no capture at all.
