@@ -47,6 +47,8 @@ pub(crate) struct Case {
     /// Lines of calls that ended since the last flush.
     pub(crate) ended: Vec<CallLine>,
     pub(crate) losses: BTreeMap<String, u64>,
+    /// Records that were taken, or offered, and are in no volume.
+    pub(crate) unwritten: u64,
     /// Set by the first write that failed: nothing is taken any more.
     pub(crate) stopped: bool,
 }
@@ -164,6 +166,9 @@ impl Case {
     pub(crate) fn lose(&mut self, place: &str, count: u64) {
         if count == 0 {
             return;
+        }
+        if matches!(place, "disk" | "stopped") {
+            self.unwritten = self.unwritten.saturating_add(count);
         }
         match self.losses.get_mut(place) {
             Some(sum) => *sum = sum.saturating_add(count),

@@ -59,6 +59,8 @@ pub struct Summary {
     pub calls: Vec<CallLine>,
     /// What could not be written at the end.
     pub errors: Vec<Error>,
+    /// Records that are in no volume, because the disk did not take them.
+    pub unwritten: u64,
 }
 
 impl Store {

@@ -136,6 +136,7 @@ impl Store {
     pub(super) fn summary(&self) -> Summary {
         let mut summary = Summary::default();
         for (id, case) in &self.cases {
+            summary.unwritten = summary.unwritten.saturating_add(case.unwritten);
             let Some(&Began { manifest, calls }) = self.began.get(id) else { continue };
             let volumes =
                 read_from(case.manifest.path(), manifest).map_err(at(case.manifest.path()));

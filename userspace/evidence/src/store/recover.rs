@@ -85,6 +85,7 @@ impl Store {
             live: BTreeMap::new(),
             ended: Vec::new(),
             losses: BTreeMap::new(),
+            unwritten: 0,
             stopped: false,
         };
         if let Some(open) = open {
