@@ -1,4 +1,8 @@
-//! Places the calls of a plan with two `sipp` programs (SIPp 3.6, scenarios beside this file).
+//! Places the calls of a plan with two `sipp` programs, by the scenarios beside this file.
+//!
+//! SIPp 3.6, or 3.7.3 and later: those between lack `[auto_media_port]`, which gives each call media
+//! ports of its own. Media is played from a file, as `rtp_stream` of 3.6 sends every call's from one
+//! port.
 
 use std::fs::{self, File};
 use std::path::Path;
