@@ -15,6 +15,7 @@ pub mod intake;
 pub mod lab;
 pub mod paper;
 pub mod pool;
+pub mod loss;
 pub mod merge;
 pub mod recorder;
 pub mod recording;

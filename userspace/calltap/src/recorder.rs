@@ -41,6 +41,8 @@ pub enum Note {
         /// Why.
         cause: Cause,
     },
+    /// So many frames were lost at this place.
+    Lost(&'static str, u64),
 }
 
 /// What the recorder is handed by the other threads.
@@ -153,6 +155,7 @@ impl Recorder {
                     self.close(live, at_ns, &cause_text(cause));
                 }
             }
+            Note::Lost(place, frames) => self.store.note_losses(&[(place, frames)]),
         }
     }
 

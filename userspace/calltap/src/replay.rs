@@ -21,14 +21,26 @@ use crate::summary::{Frames, Summary};
 use crate::{Outcome, cli, paper, recording};
 use filter::{Filter, Found};
 
-/// Executes warrants on capture files.
+/// Executes warrants on capture files, and prints what came of it.
 ///
-/// A warrant's window is held against the frames' own time. Where one of the warrants is refused,
-/// nothing is captured at all.
+/// # Errors
+/// As [`execute`], and standard output that is closed.
+pub fn replay(arguments: &cli::Replay) -> anyhow::Result<Outcome> {
+    let (outcome, summary) = execute(arguments)?;
+    if let Some(summary) = summary {
+        summary.print(arguments.json)?;
+    }
+    Ok(outcome)
+}
+
+/// Executes warrants on capture files; what came of it, or `None` where nothing was captured
+/// because one of the warrants is refused.
+///
+/// A warrant's window is held against the frames' own time.
 ///
 /// # Errors
 /// An input that is no capture, evidence that cannot be written, settings that make no sense.
-pub fn replay(arguments: &cli::Replay) -> anyhow::Result<Outcome> {
+pub fn execute(arguments: &cli::Replay) -> anyhow::Result<(Outcome, Option<Summary>)> {
     let mut config = Config::load(arguments.config.as_deref())?;
     config.rotation = config.rotation.with_switches(&arguments.rotation.rotate)?;
     let papers = paper::files(&arguments.warrants, &arguments.trust)?;
@@ -36,7 +48,7 @@ pub fn replay(arguments: &cli::Replay) -> anyhow::Result<Outcome> {
         for refusal in &papers.refused {
             eprintln!("refused: {refusal}");
         }
-        return Ok(Outcome::NotFine);
+        return Ok((Outcome::NotFine, None));
     }
     let inputs = open_inputs(arguments)?;
     let session = Session {
@@ -69,7 +81,9 @@ pub fn replay(arguments: &cli::Replay) -> anyhow::Result<Outcome> {
             whole = false;
         }
     }
-    replay.finish(arguments.json, whole)
+    let (fine, summary) = replay.finish();
+    let outcome = if whole && fine { Outcome::Fine } else { Outcome::NotFine };
+    Ok((outcome, Some(summary)))
 }
 
 /// Opens every input before anything is written, so that a mistyped name costs nothing.
@@ -143,15 +157,14 @@ impl Replaying {
         self.outlet.tick(at);
     }
 
-    fn finish(mut self, json: bool, whole: bool) -> anyhow::Result<Outcome> {
+    /// Seals the evidence; whether all that was to be written was, and what it is.
+    fn finish(mut self) -> (bool, Summary) {
         self.follower.finish(self.now, &mut self.outlet);
         let recorded = self.outlet.finish(self.now);
         let unwritten = recorded.unwritten.min(self.frames.delivered);
         self.frames.delivered -= unwritten;
         self.frames.lose("disk", unwritten);
-        let fine = whole && recorded.whole;
-        Summary::new(self.frames, recorded, None).print(json)?;
-        Ok(if fine { Outcome::Fine } else { Outcome::NotFine })
+        (recorded.whole, Summary::new(self.frames, recorded, None))
     }
 }
 

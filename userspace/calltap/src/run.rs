@@ -15,7 +15,7 @@ use calltap_evidence::session::InterfaceFacts;
 use calltap_proto::packet::LinkType;
 use calltap_xdp::clock::{self, Offset};
 use calltap_xdp::{
-    AttachMode, AttachWish, BindMode, Counter, Filter, Geometry, Interface, LoadOptions, Socket,
+    AttachMode, AttachWish, BindMode, Filter, Geometry, Interface, LoadOptions, Socket,
     Statistics,
 };
 use crossbeam::channel::{Sender, bounded, unbounded};
@@ -28,6 +28,7 @@ use crate::config::{Config, Mode};
 use crate::content::Content;
 use crate::follow::Order;
 use crate::intake::{Intake, Open, Tally};
+use crate::loss;
 use crate::pool::Pool;
 use crate::recorder::{Recorded, Recorder};
 use crate::signalling::{self, Closing, Reach, Request};
@@ -326,25 +327,17 @@ impl Ended {
             filtered: kernel.filtered(),
             ..Frames::default()
         };
-        frames.lose("no_socket", kernel.get(Counter::LostNoSocket));
-        frames.lose("no_metadata", kernel.get(Counter::LostNoMetadata));
-        let tallied = |field: fn(&Tally) -> u64| {
-            self.tallies.iter().map(|(tally, _)| field(tally)).sum::<u64>()
-        };
-        let counted = |field: fn(&Statistics) -> u64| {
-            self.tallies.iter().map(|(_, kernel)| field(kernel)).sum::<u64>()
-        };
-        frames.lose("rx_ring_full", counted(|it| it.rx_ring_full));
-        // In copy mode a frame for which the fill ring has no chunk is counted in both.
-        let no_chunk = counted(|it| it.fill_ring_empty.min(it.rx_dropped));
-        frames.lose("fill_ring_empty", no_chunk);
-        frames.lose("frame_too_large", counted(|it| it.rx_dropped) - no_chunk);
-        frames.lose("bad_descriptor", counted(|it| it.bad_descriptors));
-        let (signalling, content) =
-            (tallied(|it| it.lost_signalling), tallied(|it| it.lost_content));
-        frames.lose("signalling_behind", signalling);
-        frames.lose("recorder_behind", content);
-        frames.delivered = tallied(|it| it.received) - signalling - content;
+        let losses = loss::of_filter(&kernel).into_iter().chain(self.tallies.iter().flat_map(
+            |(tally, statistics)| {
+                loss::of_socket(statistics).into_iter().chain(loss::of_worker(tally))
+            },
+        ));
+        losses.for_each(|(place, lost)| frames.lose(place, lost));
+        frames.delivered = self
+            .tallies
+            .iter()
+            .map(|(tally, _)| tally.received - tally.lost_signalling - tally.lost_content)
+            .sum();
         // A frame that could not be written was delivered, and then lost.
         let unwritten = (self.recorded.unwritten + self.closing.lost_records).min(frames.delivered);
         frames.delivered -= unwritten;

@@ -18,6 +18,7 @@ use tracing::{error, warn};
 use crate::batch::Batch;
 use crate::content::{Binding, Command, Content, Network};
 use crate::follow::{Effects, Follower, Order};
+use crate::loss::{self, Reporter};
 use crate::pool::{Lent, Pool};
 use crate::recorder::Note;
 use crate::recorder::Delivery;
@@ -112,6 +113,13 @@ impl Outlet {
         }
     }
 
+    fn report(&self, reporter: &mut Reporter) {
+        match self.reach.filter.counters() {
+            Ok(counters) => reporter.report(loss::of_filter(&counters)),
+            Err(cause) => error!("losses in the filter are unknown: {cause}"),
+        }
+    }
+
     /// Lets the kernel keep the packets of the networks whose warrant has come into force.
     fn open_networks(&mut self, now: Timestamp) {
         let Self { networks, reach, .. } = self;
@@ -165,6 +173,7 @@ pub fn follow(
     let mut follower = Follower::new(limits, orders, &mut outlet);
     let mut trigger_ns = Histogram::new(3).unwrap_or_else(|_| unreachable!());
     let mut deadline_ns = 0;
+    let mut reporter = Reporter::to(outlet.reach.recorder.clone());
     loop {
         let now = unix_now(&outlet.reach);
         // Nothing reaches user space while no warrant is in force.
@@ -205,7 +214,11 @@ pub fn follow(
             outlet.publish(follower.content());
         }
         outlet.hand_over();
+        if reporter.is_due() {
+            outlet.report(&mut reporter);
+        }
     }
+    outlet.report(&mut reporter);
     follower.finish(unix_now(&outlet.reach), &mut outlet);
     outlet.publish(follower.content());
     outlet.hand_over();

@@ -14,6 +14,7 @@ use crossbeam::channel::Receiver;
 
 use crate::content::Command;
 use crate::intake::{Intake, Tally};
+use crate::loss::{self, Lost, Reporter};
 
 /// Frames taken from the ring at once.
 const BURST: usize = 64;
@@ -47,6 +48,7 @@ impl Worker {
     pub fn work(mut self, failed: impl FnOnce(calltap_xdp::Error)) -> (Tally, Statistics) {
         let mut frames = Vec::with_capacity(BURST);
         let mut empty_since = None;
+        let mut reporter = Reporter::to(self.intake.recorder.clone());
         loop {
             let received = self.socket.receive(&mut frames, BURST);
             // The order matters: a command is sent before the kernel's map is set, so whatever
@@ -61,6 +63,9 @@ impl Worker {
             }
             self.socket.release(frames.drain(..));
             self.intake.hand_over(false);
+            if reporter.is_due() {
+                reporter.report(self.losses());
+            }
             if received > 0 {
                 empty_since = None;
                 continue;
@@ -77,7 +82,17 @@ impl Worker {
             }
         }
         self.intake.hand_over(true);
-        // A socket that cannot tell has lost its interface, which was said above.
-        (self.intake.tally, self.socket.statistics().unwrap_or_default())
+        reporter.report(self.losses());
+        (self.intake.tally, self.statistics())
+    }
+
+    fn losses(&self) -> impl Iterator<Item = Lost> + use<> {
+        let worker = loss::of_worker(&self.intake.tally);
+        worker.into_iter().chain(loss::of_socket(&self.statistics()))
+    }
+
+    /// A socket that cannot tell has lost its interface, which is told in another way.
+    fn statistics(&self) -> Statistics {
+        self.socket.statistics().unwrap_or_default()
     }
 }
