@@ -40,11 +40,20 @@ struct Leg {
     accepted: Option<u32>,
 }
 
-/// A description in a request that has no final response yet.
+/// A description in a request, or in a provisional response to it, that has no final response yet.
 #[derive(Debug)]
 struct Offer {
-    cseq: u32,
+    transaction: Transaction,
     lines: Vec<Line>,
+}
+
+/// Each party numbers its own transactions, so one leg may see the same number of both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transaction {
+    /// The leg's own.
+    Own(u32),
+    /// Its peer's.
+    Peers(u32),
 }
 
 /// One `m=` line.
@@ -90,21 +99,36 @@ impl Legs {
                 let leg = self.leg(tag(message.from), path);
                 let lines = leg.lines(session);
                 if method == b"ACK" {
-                    leg.current = lines;
+                    leg.agree(lines);
                 } else {
-                    leg.offer(cseq, lines);
+                    leg.offer(Transaction::Own(cseq), lines);
                 }
             }
             StartLine::Response { status } => {
                 if status >= 200 {
-                    let back = path.back();
-                    let offered = self.legs.iter_mut().filter(|leg| leg.path == back);
-                    offered.for_each(|leg| leg.settle(cseq, status < 300));
+                    self.settle(cseq, path, status < 300);
                 }
                 if let Some(session) = session.filter(|_| status < 300) {
                     let leg = self.leg(tag(message.to), path);
-                    leg.current = leg.lines(session);
+                    let lines = leg.lines(session);
+                    if status < 200 {
+                        leg.offer(Transaction::Peers(cseq), lines);
+                    } else {
+                        leg.agree(lines);
+                    }
                 }
+            }
+        }
+    }
+
+    /// A final response came on `path`: what both parties described in the transaction is agreed
+    /// upon, or never was.
+    fn settle(&mut self, cseq: u32, path: Path, accepted: bool) {
+        for leg in &mut self.legs {
+            if leg.path == path.back() {
+                leg.settle(Transaction::Own(cseq), accepted);
+            } else if leg.path == path {
+                leg.settle(Transaction::Peers(cseq), accepted);
             }
         }
     }
@@ -158,27 +182,46 @@ impl Leg {
         lines.collect()
     }
 
-    fn offer(&mut self, cseq: u32, lines: Vec<Line>) {
-        if Some(cseq) <= self.accepted {
+    fn offer(&mut self, transaction: Transaction, lines: Vec<Line>) {
+        if let Transaction::Own(cseq) = transaction
+            && Some(cseq) <= self.accepted
+        {
             return;
         }
-        if let Some(offer) = self.offers.iter_mut().find(|offer| offer.cseq == cseq) {
+        if let Some(offer) = self.offers.iter_mut().find(|offer| offer.transaction == transaction) {
             offer.lines = lines;
             return;
         }
         if self.offers.len() >= MAX_OFFERS {
             self.offers.remove(0);
         }
-        self.offers.push(Offer { cseq, lines });
+        self.offers.push(Offer { transaction, lines });
     }
 
-    fn settle(&mut self, cseq: u32, accepted: bool) {
-        let Some(place) = self.offers.iter().position(|offer| offer.cseq == cseq) else { return };
+    fn settle(&mut self, transaction: Transaction, accepted: bool) {
+        let place = self.offers.iter().position(|offer| offer.transaction == transaction);
+        let Some(place) = place else { return };
         let offer = self.offers.remove(place);
-        if accepted {
-            self.accepted = self.accepted.max(Some(cseq));
-            self.current = offer.lines;
+        match transaction {
+            _ if !accepted => {}
+            Transaction::Peers(_) => self.agree(offer.lines),
+            // An UPDATE may be accepted ahead of the INVITE before it (RFC 3311 §5.1).
+            Transaction::Own(cseq) if self.accepted > Some(cseq) => {}
+            Transaction::Own(cseq) => {
+                self.accepted = Some(cseq);
+                self.offers.retain(|offer| match offer.transaction {
+                    Transaction::Own(other) => other > cseq,
+                    Transaction::Peers(_) => true,
+                });
+                self.agree(offer.lines);
+            }
         }
+    }
+
+    /// What the party said last is what counts; of what it had answered before nothing is left.
+    fn agree(&mut self, lines: Vec<Line>) {
+        self.current = lines;
+        self.offers.retain(|offer| matches!(offer.transaction, Transaction::Own(_)));
     }
 }
 

@@ -5,7 +5,8 @@
 //! | INVITE | a transaction is open on that hop |
 //! | 2xx to INVITE | the transaction is over, the dialog of these tags lives |
 //! | 3xx to 6xx to INVITE, CANCEL | the transaction is over |
-//! | BYE | the dialog of these tags is over |
+//! | ACK of another transaction than its INVITE | there was a 2xx, on a way nobody listened to |
+//! | BYE or its response | the dialog of these tags is over |
 //! | final response to anything else | ended, if there never was an INVITE |
 //!
 //! The call has ended once no transaction is open and no dialog lives; a new request takes that
@@ -45,6 +46,7 @@ pub(super) struct Ended {
 struct Invite {
     cseq: u32,
     path: Path,
+    branch: Box<[u8]>,
     open: bool,
     cancelled: bool,
     challenged: bool,
@@ -107,18 +109,19 @@ impl Progress {
         let cseq = message.cseq.map_or(0, |cseq| cseq.number);
         let tag = |value: Option<&[u8]>| value.and_then(sip::tag).unwrap_or_default().into();
         let tags = [tag(message.from), tag(message.to)];
+        let branch = message.branch().unwrap_or_default();
         match (message.start, message.method()) {
-            (StartLine::Request { .. }, b"INVITE") => self.invite(cseq, path, tags),
+            (StartLine::Request { .. }, b"INVITE") => self.invite(cseq, path, branch, tags),
             (StartLine::Request { .. }, b"CANCEL") => self.cancel(at, cseq, path),
             (StartLine::Request { .. }, b"BYE") => self.bye(at, &tags),
-            (StartLine::Request { .. }, b"ACK") => {}
+            (StartLine::Request { .. }, b"ACK") => self.ack(cseq, path, branch, tags),
             (StartLine::Request { .. }, method) => self.request(cseq, method, tags),
             (StartLine::Response { status }, _) if status < 200 => {}
             (StartLine::Response { status: 200..300 }, b"INVITE") => {
                 self.answer(cseq, path, tags);
             }
             (StartLine::Response { status }, b"INVITE") => self.failure(at, cseq, path, status),
-            (StartLine::Response { status }, b"BYE") => self.bye_response(status),
+            (StartLine::Response { status }, b"BYE") => self.bye_response(at, status, &tags),
             (StartLine::Response { .. }, b"CANCEL" | b"ACK" | b"PRACK") => {}
             (StartLine::Response { status }, method) => {
                 self.response(at, status, lasting(method, message.expires));
@@ -126,7 +129,7 @@ impl Progress {
         }
     }
 
-    fn invite(&mut self, cseq: u32, path: Path, tags: [Box<[u8]>; 2]) {
+    fn invite(&mut self, cseq: u32, path: Path, branch: &[u8], tags: [Box<[u8]>; 2]) {
         let known = self.invites.iter_mut().find(|i| i.cseq == cseq && i.path == path);
         if let Some(invite) = known {
             // The same number again should be a retransmission, but some clients answer a
@@ -145,7 +148,14 @@ impl Progress {
             let place = self.invites.iter().position(|invite| !invite.open).unwrap_or(0);
             self.invites.remove(place);
         }
-        self.invites.push(Invite { cseq, path, open: true, cancelled: false, challenged: false });
+        self.invites.push(Invite {
+            cseq,
+            path,
+            branch: branch.into(),
+            open: true,
+            cancelled: false,
+            challenged: false,
+        });
         self.ended = None;
     }
 
@@ -168,13 +178,28 @@ impl Progress {
     }
 
     /// A BYE that must be sent again with credentials has ended nothing.
-    fn bye_response(&mut self, status: u16) {
-        if matches!(status, 401 | 407) && self.ended.is_some_and(|ended| ended.cause == Cause::Bye)
-        {
+    fn bye_response(&mut self, at: Timestamp, status: u16, tags: &[Box<[u8]>; 2]) {
+        if !matches!(status, 401 | 407) {
+            self.bye(at, tags);
+            return;
+        }
+        if let Some(dialog) = self.dialogs.iter_mut().find(|dialog| dialog.is(tags)) {
+            dialog.alive = true;
+        }
+        if self.ended.is_some_and(|ended| ended.cause == Cause::Bye) {
             self.ended = None;
-            if let Some(dialog) = self.dialogs.last_mut() {
-                dialog.alive = true;
-            }
+        }
+    }
+
+    /// An ACK of a 2xx is a transaction of its own (RFC 3261 §13.2.2.4), one of a failure is not
+    /// (§17.1.1.3): the first tells of an answer also where only requests are seen.
+    fn ack(&mut self, cseq: u32, path: Path, branch: &[u8], tags: [Box<[u8]>; 2]) {
+        let answered = self
+            .invites
+            .iter()
+            .any(|i| i.cseq == cseq && i.path == path && i.open && *i.branch != *branch);
+        if answered {
+            self.answer(cseq, path.back(), tags);
         }
     }
 

@@ -15,6 +15,8 @@ pub struct Message<'a> {
     pub start_line: &'a [u8],
     /// Call-ID, never empty.
     pub call_id: Option<&'a [u8]>,
+    /// Topmost Via: the hop the message came over.
+    pub via: Option<&'a [u8]>,
     /// From.
     pub from: Option<&'a [u8]>,
     /// To.
@@ -60,6 +62,7 @@ impl<'a> Message<'a> {
             start,
             start_line: start_line.trim_ascii_end(),
             call_id: None,
+            via: None,
             from: None,
             to: None,
             cseq: None,
@@ -93,6 +96,12 @@ impl<'a> Message<'a> {
         }
     }
 
+    /// What names its transaction on this hop (RFC 3261 §8.1.1.7).
+    #[must_use]
+    pub fn branch(&self) -> Option<&'a [u8]> {
+        super::address::parameter(self.via?, b"branch")
+    }
+
     /// Its session description (RFC 8866).
     #[must_use]
     pub fn description(&self) -> Option<&'a [u8]> {
@@ -124,6 +133,9 @@ impl<'a> Message<'a> {
         match Header::named(field.name) {
             Some(Header::CallId) if !value.is_empty() => {
                 self.call_id.get_or_insert(value);
+            }
+            Some(Header::Via) => {
+                self.via.get_or_insert(value);
             }
             Some(Header::From) => {
                 self.from.get_or_insert(value);
