@@ -110,6 +110,45 @@ fn a_refused_reinvite_leaves_the_media_as_it_was() {
 }
 
 #[test]
+fn early_media_of_a_refused_reinvite_leaves_the_media_as_it_was() {
+    let log = events(
+        "0 A>B INVITE 1 sdp=4000
+         1 B>A 200 INVITE 1 sdp=5000
+         10 A>B INVITE 2 in sdp=4000
+         10.5 B>A 183 INVITE 2 sdp=5100
+         11 B>A 488 INVITE 2
+         20 B>A INVITE 1 by=B sdp=5200
+         21 A>B 200 INVITE 1 by=B sdp=4000
+         30 A>B BYE 3 in",
+    );
+    assert!(log.contains("\n16 1/1 - 198.51.100.2:5100\n"), "{log}");
+    assert!(log.contains("\n26 1/1 - 198.51.100.2:5000\n"), "{log}");
+    assert!(log.contains("\n35 1/1 - 198.51.100.2:5200\n"), "{log}");
+}
+
+#[test]
+fn where_only_one_direction_is_seen_the_call_lives_and_ends() {
+    let requests = events(
+        "0 A>B INVITE 1 branch=one sdp=4000
+         2 A>B ACK 1 in branch=two
+         9000 A>B BYE 2 in",
+    );
+    assert!(requests.contains("\n9000 1/1 ended: Bye"), "{requests}");
+    assert_eq!(requests.matches("opened").count(), 1, "{requests}");
+    let refused = events(
+        "0 A>B INVITE 1 branch=one sdp=4000
+         2 A>B ACK 1 in branch=one",
+    );
+    assert!(refused.contains("\n2 1/1 ended: TimedOut"), "{refused}");
+    let responses = events(
+        "0 B>A 183 INVITE 1 sdp=5000
+         1 B>A 200 INVITE 1 sdp=5000
+         9000 B>A 200 BYE 2",
+    );
+    assert!(responses.contains("\n9000 1/1 ended: Bye"), "{responses}");
+}
+
+#[test]
 fn update_and_prack_carry_offers_too() {
     for method in ["UPDATE", "PRACK"] {
         let log = events(&std::format!(
@@ -117,11 +156,19 @@ fn update_and_prack_carry_offers_too() {
              1 B>A 183 INVITE 1 sdp=5000
              2 A>B {method} 2 in sdp=4200
              3 B>A 200 {method} 2 sdp=5200
+             15 B>A 200 INVITE 1
              30 A>B BYE 3 in"
         ));
         assert!(log.contains("2 1/1 + 192.0.2.1:4200"), "{log}");
         assert!(log.contains("3 1/1 + 198.51.100.2:5200"), "{log}");
-        assert!(log.contains("\n8 1/1 - 198.51.100.2:5000"), "{log}");
+        for ended in [
+            "8 1/1 - 192.0.2.1:4000",
+            "8 1/1 - 198.51.100.2:5000",
+            "35 1/1 - 192.0.2.1:4200",
+            "35 1/1 - 198.51.100.2:5200",
+        ] {
+            assert!(log.contains(&std::format!("\n{ended}\n")), "{ended}: {log}");
+        }
     }
 }
 

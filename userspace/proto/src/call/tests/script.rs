@@ -7,7 +7,8 @@
 //!
 //! Time in seconds, the hop, method or status and method, CSeq, and options: `sdp=PORT` (at the
 //! sender's host) or `sdp=ADDRESS:PORT`, `a=` attributes parted by `|`, `tag=` for the callee's,
-//! `in` for a request within the dialog, `by=B` for one that B made, `id=` for another Call-ID.
+//! `in` for a request within the dialog, `by=B` for one that B made, `id=` for another Call-ID,
+//! `branch=` and `expires=` for what they are.
 
 use std::fmt::Write;
 use std::format;
@@ -95,8 +96,10 @@ pub(super) fn message(line: &str) -> Scripted {
     let body = option("sdp").map_or(String::new(), |sdp| description(sdp, from, option("a")));
     let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
     let expires = option("expires").map_or(String::new(), |e| format!("Expires: {e}\r\n"));
+    let via = option("branch")
+        .map_or(String::new(), |b| format!("Via: SIP/2.0/UDP {from};branch={b}\r\n"));
     let text = format!(
-        "{start}\r\nFrom: {caller}\r\nTo: {called}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\n\
+        "{start}\r\n{via}From: {caller}\r\nTo: {called}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\n\
          {expires}{kind}Content-Length: {}\r\n\r\n{body}",
         option("id").unwrap_or("1"),
         body.len()
