@@ -107,8 +107,19 @@ pub struct Kept<'a> {
     pub interface: u32,
     /// Link type of that interface.
     pub link: LinkType,
+    /// Its length on the wire; more than `bytes` has where the capture cut it.
+    pub original_len: u32,
     /// The frame, from its link header on.
     pub bytes: &'a [u8],
+}
+
+impl<'a> Kept<'a> {
+    /// A frame that was captured whole.
+    #[must_use]
+    pub fn whole(at: Timestamp, interface: u32, link: LinkType, bytes: &'a [u8]) -> Self {
+        let original_len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        Self { at, interface, link, original_len, bytes }
+    }
 }
 
 /// Why a call is a target's: recorded with the call.

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use calltap_proto::media::MediaTable;
 use calltap_proto::packet::{self, Body, LinkType};
 use calltap_proto::rtp::{PayloadClocks, Streams};
-use calltap_proto::{CallKey, Event, Limits, Timestamp, Tracker, Warrant, target};
+use calltap_proto::{CallKey, Event, Kept, Limits, Timestamp, Tracker, Warrant, target};
 
 use capture::Frame;
 use truth::Truth;
@@ -78,7 +78,7 @@ fn no_capture_makes_it_panic_or_leaves_a_call_open() {
             _ => {}
         };
         for frame in &capture {
-            tracker.feed(frame.at, 0, frame.link, &frame.bytes, &mut note);
+            tracker.feed(Kept::whole(frame.at, 0, frame.link, &frame.bytes), &mut note);
         }
         tracker.finish(Timestamp::MAX, &mut note);
         assert!(open.is_empty(), "{}", path.display());
@@ -108,7 +108,7 @@ fn every_torture_message_is_kept() {
             tracker.set_warrants(vec![warrant.clone()]);
             let mut kept = Vec::new();
             let frame = capture::udp(&message);
-            tracker.feed(Timestamp(0), 0, LinkType::Raw, &frame, &mut |event| {
+            tracker.feed(Kept::whole(Timestamp(0), 0, LinkType::Raw, &frame), &mut |event| {
                 if let Event::Message { flaw, .. } = event {
                     kept.push(flaw);
                 }
@@ -178,7 +178,7 @@ fn follow(frames: &[Frame], truth: &Truth) -> Seen {
             }
             _ => {}
         };
-        tracker.feed(frame.at, 0, frame.link, &frame.bytes, &mut note);
+        tracker.feed(Kept::whole(frame.at, 0, frame.link, &frame.bytes), &mut note);
         if let Some(Body::Udp(datagram)) = parse(frame.link, &frame.bytes) {
             let (from, to) = (datagram.source, datagram.destination);
             if media.lookup(from, to).next().is_some() {

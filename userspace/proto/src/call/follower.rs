@@ -8,13 +8,14 @@ use super::followed::Followed;
 use super::legs::Legs;
 use super::limits::Limits;
 use super::matching::{Hit, Warrants};
+use super::numbers::Numbers;
 use super::path::Path;
 use crate::event::{Event, Flaw, Kept, Matched};
 use crate::reassembly::{Held, Verdict};
 use crate::sdp;
 use crate::sip::{self, Clue, Message};
 use crate::time::Timestamp;
-use crate::warrant::Warrant;
+use crate::warrant::{CallKey, Warrant};
 
 type Sink<'s> = dyn FnMut(Event<'_>) + 's;
 
@@ -23,6 +24,7 @@ type Sink<'s> = dyn FnMut(Event<'_>) + 's;
 pub(super) struct Follower {
     warrants: Warrants,
     calls: Calls,
+    numbers: Numbers,
     limits: Limits,
     pub(super) counters: Counters,
     /// The warrants were changed, and the calls not yet reviewed.
@@ -70,6 +72,7 @@ impl Follower {
         Self {
             warrants: Warrants::default(),
             calls: Calls::default(),
+            numbers: Numbers::default(),
             limits,
             counters: Counters::default(),
             changed: false,
@@ -224,7 +227,16 @@ impl Follower {
         if call.is_bound(warrant.id) {
             return;
         }
-        let Some(cin) = self.warrants.draw_cin(warrant.id) else { return };
+        let id = warrant.id;
+        let cin = match self.numbers.of(id, &call.call_id) {
+            Some(cin) => cin,
+            None => {
+                let Some(cin) = self.warrants.draw_cin(id) else { return };
+                let key = CallKey { warrant: id, cin };
+                self.numbers.remember(key, &call.call_id, self.limits.calls);
+                cin
+            }
+        };
         let Some((warrant, target)) = self.warrants.of(hit) else { return };
         let call_id = call.call_id.clone();
         let announce = |key, sink: &mut Sink<'_>| {

@@ -7,6 +7,7 @@ mod follower;
 mod legs;
 mod limits;
 mod matching;
+mod numbers;
 mod path;
 mod progress;
 
@@ -59,22 +60,15 @@ impl Tracker {
 
     /// Takes a frame that may be signalling, or a fragment of anything.
     ///
-    /// `interface` comes back with the frame in [`Kept::interface`].
-    pub fn feed(
-        &mut self,
-        at: Timestamp,
-        interface: u32,
-        link: LinkType,
-        frame: &[u8],
-        sink: &mut dyn FnMut(Event<'_>),
-    ) {
+    /// It comes back as it is, in the event of the message that it belongs to.
+    pub fn feed(&mut self, frame: Kept<'_>, sink: &mut dyn FnMut(Event<'_>)) {
+        let at = frame.at;
         self.follower.counters.frames += 1;
         self.tick(at, sink);
         if self.follower.is_idle() {
             return;
         }
-        let frame = Kept { at, interface, link, bytes: frame };
-        let Ok(packet) = packet::parse(link, frame.bytes) else {
+        let Ok(packet) = packet::parse(frame.link, frame.bytes) else {
             self.follower.counters.malformed += 1;
             return;
         };

@@ -13,6 +13,7 @@ pub(crate) struct Held {
     at: Timestamp,
     interface: u32,
     link: LinkType,
+    original_len: u32,
     bytes: Box<[u8]>,
     /// Warrants that this frame was given to: each gets it once.
     given: Vec<u32>,
@@ -20,12 +21,13 @@ pub(crate) struct Held {
 
 impl Held {
     pub(crate) fn copy(frame: &Kept<'_>) -> Self {
-        let Kept { at, interface, link, bytes } = *frame;
-        Self { at, interface, link, bytes: bytes.into(), given: Vec::new() }
+        let Kept { at, interface, link, original_len, bytes } = *frame;
+        Self { at, interface, link, original_len, bytes: bytes.into(), given: Vec::new() }
     }
 
     pub(crate) fn kept(&self) -> Kept<'_> {
-        Kept { at: self.at, interface: self.interface, link: self.link, bytes: &self.bytes }
+        let Self { at, interface, link, original_len, .. } = *self;
+        Kept { at, interface, link, original_len, bytes: &self.bytes }
     }
 
     /// What it costs to hold it.

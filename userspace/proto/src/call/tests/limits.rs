@@ -1,7 +1,7 @@
 //! Floods, changes of warrants, and the end of a capture.
 
 use super::script::{self, message, note, warrant};
-use crate::event::Event;
+use crate::event::{Event, Kept};
 use crate::packet::LinkType;
 use crate::time::Timestamp;
 use crate::{Limits, Tracker, made};
@@ -27,7 +27,7 @@ fn feed(tracker: &mut Tracker, line: &str, sink: &mut dyn FnMut(Event<'_>)) {
     let seconds = line.split_whitespace().next().unwrap().parse().unwrap();
     let message = message(line);
     let frame = made::udp(&message.from, &message.to, message.text.as_bytes());
-    tracker.feed(script::nanos(seconds), 3, LinkType::Ethernet, &frame, sink);
+    tracker.feed(Kept::whole(script::nanos(seconds), 3, LinkType::Ethernet, &frame), sink);
 }
 
 fn log_of(tracker: &mut Tracker, line: &str) -> String {
@@ -43,7 +43,9 @@ fn a_flood_of_strangers_leaves_nothing_behind() {
         let line = format!("0 B>C INVITE 1 id={n} sdp=4000");
         let text = message(&line).text.replace("alice", "eve");
         let frame = made::udp("198.51.100.2:5060", "203.0.113.3:5060", text.as_bytes());
-        tracker.feed(Timestamp(0), 0, LinkType::Ethernet, &frame, &mut |_| panic!("an event"));
+        tracker.feed(Kept::whole(Timestamp(0), 0, LinkType::Ethernet, &frame), &mut |_| {
+            panic!("an event")
+        });
     }
     assert_eq!(tracker.counters().strangers, 2000);
     assert_eq!(tracker.next_deadline(), Some(Timestamp(0)).filter(|_| false));
@@ -127,7 +129,7 @@ proptest! {
     ) {
         let mut tracker = tracker(Limits::default());
         for (n, frame) in frames.iter().enumerate() {
-            tracker.feed(Timestamp(n as u64), 0, LinkType::Ethernet, frame, &mut |_| {});
+            tracker.feed(Kept::whole(Timestamp(n as u64), 0, LinkType::Ethernet, frame), &mut |_| {});
         }
         tracker.finish(Timestamp::MAX, &mut |_| {});
     }

@@ -15,7 +15,7 @@ use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use crate::event::{Cause, Event};
+use crate::event::{Cause, Event, Kept};
 use crate::packet::LinkType;
 use crate::target;
 use crate::time::Timestamp;
@@ -52,7 +52,7 @@ pub(super) fn events_under(warrants: &[Warrant], script: &str) -> String {
         last = message.seconds;
         let frame = made::udp(&message.from, &message.to, message.text.as_bytes());
         let sink = &mut |event: Event<'_>| note(&mut log, &event);
-        tracker.feed(nanos(last), 0, LinkType::Ethernet, &frame, sink);
+        tracker.feed(Kept::whole(nanos(last), 0, LinkType::Ethernet, &frame), sink);
     }
     tracker.finish(nanos(last + 86_400.0 * 2.0), &mut |event| note(&mut log, &event));
     log

@@ -1,7 +1,7 @@
 //! Messages in fragments, in streams, and not quite messages.
 
 use super::script::{events_under, message, note, warrant};
-use crate::event::Event;
+use crate::event::{Event, Kept};
 use crate::packet::LinkType;
 use crate::target;
 use crate::time::Timestamp;
@@ -16,7 +16,7 @@ fn log(frames: &[Vec<u8>]) -> (String, Vec<usize>) {
     tracker.set_warrants(vec![warrant()]);
     let (mut log, mut counts) = (String::new(), Vec::new());
     for frame in frames {
-        tracker.feed(Timestamp(0), 0, LinkType::Ethernet, frame, &mut |event| {
+        tracker.feed(Kept::whole(Timestamp(0), 0, LinkType::Ethernet, frame), &mut |event| {
             if let Event::Message { frames: kept, .. } = event {
                 assert!(kept.iter().all(|kept| frames.iter().any(|frame| frame == kept.bytes)));
                 counts.push(kept.len());

@@ -14,7 +14,7 @@ fn text() -> Vec<u8> {
 }
 
 fn kept(at: u64, bytes: &[u8]) -> Kept<'_> {
-    Kept { at: Timestamp(at), interface: 0, link: LinkType::Ethernet, bytes }
+    Kept::whole(Timestamp(at), 0, LinkType::Ethernet, bytes)
 }
 
 fn feed(fragments: &mut Fragments, at: u64, frame: &[u8]) -> Option<Whole> {

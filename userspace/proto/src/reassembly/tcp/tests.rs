@@ -35,7 +35,7 @@ impl Run {
         else {
             panic!("a segment");
         };
-        let kept = [Kept { at, interface: 0, link: LinkType::Ethernet, bytes: frame }];
+        let kept = [Kept::whole(at, 0, LinkType::Ethernet, frame)];
         let Self { streams, given, frames, verdict } = self;
         streams.feed(&kept, at, &segment, &mut |_, framed| {
             given.push((String::from_utf8_lossy(framed.bytes).into_owned(), framed.flaw));
