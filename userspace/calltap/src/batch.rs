@@ -46,7 +46,7 @@ impl Batch {
         self.index.iter().map(move |&(at, interface, end)| {
             let bytes = &self.bytes[start..end];
             start = end;
-            Kept { at, interface, link: LinkType::Ethernet, bytes }
+            Kept::whole(at, interface, LinkType::Ethernet, bytes)
         })
     }
 

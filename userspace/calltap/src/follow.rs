@@ -89,7 +89,7 @@ impl Follower {
     pub fn feed(&mut self, kept: Kept<'_>, effects: &mut impl Effects) {
         let Self { tracker, orders, content } = self;
         let mut explained = Vec::new();
-        tracker.feed(kept.at, kept.interface, kept.link, kept.bytes, &mut |event: Event<'_>| {
+        tracker.feed(kept, &mut |event: Event<'_>| {
             if let Event::Message { call, .. } = &event {
                 explained.push(call.warrant);
             }
@@ -169,7 +169,7 @@ fn carry_out(
                     Kind::Iri,
                     kept.interface,
                     kept.bytes,
-                    kept.bytes.len() as u32,
+                    kept.original_len,
                     Some(&comment),
                     carry,
                 );
@@ -218,7 +218,7 @@ impl<'a> From<&Kept<'a>> for Seen<'a> {
         Self {
             at_ns: kept.at.0,
             interface: kept.interface,
-            original_len: kept.bytes.len() as u32,
+            original_len: kept.original_len,
             frame: kept.bytes,
         }
     }

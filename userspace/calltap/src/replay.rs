@@ -143,6 +143,7 @@ impl Replaying {
             at,
             interface,
             link,
+            original_len: frame.original_len,
             bytes: frame.bytes,
         };
         match (found, parsed) {

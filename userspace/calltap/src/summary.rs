@@ -1,6 +1,7 @@
 //! The one JSON object that `replay` and `run` print at their end.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::Write as _;
 
 use calltap_evidence::lines::{CallLine, VolumeLine};
@@ -78,7 +79,7 @@ impl Summary {
     /// Puts together what the parts of the engine counted.
     pub fn new(frames: Frames, recorded: Recorded, trigger_us: Option<Trigger>) -> Self {
         let volumes = recorded.volumes.into_iter().map(Volume::from).collect();
-        Self { frames, calls: recorded.calls, volumes, trigger_us }
+        Self { frames, calls: joined(recorded.calls), volumes, trigger_us }
     }
 
     /// Prints the object on standard output, or without `json` a few lines for a person.
@@ -108,6 +109,28 @@ impl Summary {
         }
         Ok(())
     }
+}
+
+/// The calls, each once: one that went on after its end, as a refreshed registration does, has a
+/// line for each of its parts.
+fn joined(lines: Vec<CallLine>) -> Vec<CallLine> {
+    let mut calls: BTreeMap<(String, u32), CallLine> = BTreeMap::new();
+    for line in lines {
+        match calls.entry((line.liid.clone(), line.cin)) {
+            Entry::Vacant(place) => drop(place.insert(line)),
+            Entry::Occupied(mut place) => {
+                let call = place.get_mut();
+                call.ended = line.ended;
+                call.cause = line.cause;
+                call.iri_packets += line.iri_packets;
+                call.cc_packets += line.cc_packets;
+                call.streams.extend(line.streams);
+                call.volumes.extend(line.volumes);
+                call.volumes.dedup();
+            }
+        }
+    }
+    calls.into_values().collect()
 }
 
 impl Frames {
