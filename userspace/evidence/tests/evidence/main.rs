@@ -3,6 +3,7 @@
 mod crash;
 mod disk;
 mod fixture;
+mod manual;
 mod minisign;
 mod tamper;
 mod volumes;

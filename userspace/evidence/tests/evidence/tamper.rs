@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::fixture::{Court, SECOND, START_NS, close_call, files, invite, rtp};
 
 /// Two LIIDs, three sessions of which the second died, five volumes and more, calls in both.
-fn evidence() -> &'static Court {
+pub(crate) fn evidence() -> &'static Court {
     static EVIDENCE: OnceLock<Court> = OnceLock::new();
     EVIDENCE.get_or_init(|| {
         let court = Court::new();
@@ -46,7 +46,7 @@ fn evidence() -> &'static Court {
 }
 
 #[derive(Clone, Debug)]
-enum Mutation {
+pub(crate) enum Mutation {
     FlipBit { file: Index, at: Index, bit: u8 },
     CutTail { file: Index, at: Index },
     AppendByte { file: Index, byte: u8 },
@@ -64,7 +64,7 @@ enum Mutation {
     RemoveCase { second: bool },
 }
 
-fn mutation() -> impl Strategy<Value = Mutation> {
+pub(crate) fn mutation() -> impl Strategy<Value = Mutation> {
     use Mutation::*;
     let index = any::<Index>;
     prop_oneof![
@@ -90,7 +90,7 @@ fn mutation() -> impl Strategy<Value = Mutation> {
 
 /// Changes the evidence in `root`; gives the files one of which must be named, none if nothing
 /// changed.
-fn mutate(root: &Path, mutation: &Mutation) -> Vec<PathBuf> {
+pub(crate) fn mutate(root: &Path, mutation: &Mutation) -> Vec<PathBuf> {
     use Mutation::*;
     let all = files(root);
     let text: Vec<_> = all
@@ -175,7 +175,7 @@ fn mutate(root: &Path, mutation: &Mutation) -> Vec<PathBuf> {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     for path in files(from) {
         let target = to.join(path.strip_prefix(from).unwrap());
         fs::create_dir_all(target.parent().unwrap()).unwrap();
