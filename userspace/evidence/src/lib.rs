@@ -33,6 +33,7 @@ mod clock;
 mod digest;
 mod layout;
 mod ledger;
+mod lock;
 mod pcapng;
 mod salvage;
 mod volume;

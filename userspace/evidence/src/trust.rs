@@ -1,4 +1,8 @@
-//! The authorities that may order: a directory with one `.pub` file each.
+//! The authorities that may order, and the nodes whose evidence is believed: a directory with one
+//! `.pub` file each.
+//!
+//! A node's key is called `node.pub` or `NAME.node.pub`. It signs evidence and never a warrant: who
+//! operates the node must not be able to order.
 
 use std::fs;
 use std::io;
@@ -19,6 +23,7 @@ pub struct TrustedKey {
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
     keys: Vec<TrustedKey>,
+    nodes: Vec<TrustedKey>,
 }
 
 impl Trust {
@@ -29,22 +34,29 @@ impl Trust {
     /// read could hide a revoked or replaced key.
     pub fn open(dir: &Path) -> Result<Self, TrustError> {
         let unreadable = |source| TrustError::Directory { path: dir.to_owned(), source };
-        let mut keys = Vec::new();
+        let mut trust = Self::default();
         for entry in fs::read_dir(dir).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
             if path.extension().is_none_or(|extension| extension != "pub") {
                 continue;
             }
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            keys.push(TrustedKey { name, key: PublicKey::load(&path)? });
+            let of = if is_node(&name) { &mut trust.nodes } else { &mut trust.keys };
+            of.push(TrustedKey { name, key: PublicKey::load(&path)? });
         }
-        keys.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(Self { keys })
+        trust.keys.sort_by(|a, b| a.name.cmp(&b.name));
+        trust.nodes.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(trust)
     }
 
-    /// All keys, in order of name.
+    /// The authorities' keys, in order of name.
     pub fn keys(&self) -> &[TrustedKey] {
         &self.keys
+    }
+
+    /// The nodes' keys, in order of name.
+    pub fn nodes(&self) -> &[TrustedKey] {
+        &self.nodes
     }
 
     /// The key of the authority called `name`.
@@ -57,6 +69,11 @@ impl Trust {
         let id = signature.key_id();
         self.keys.iter().filter(move |trusted| trusted.key.id() == id)
     }
+}
+
+/// Whether a key of this name is a node's, and so no authority's.
+pub fn is_node(name: &str) -> bool {
+    name == "node" || name.ends_with(".node")
 }
 
 /// Why a trust store cannot be read.

@@ -7,7 +7,6 @@ mod recover;
 pub use error::{Error, Mended};
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -18,6 +17,7 @@ use crate::checkpoint::{self, Checkpoint};
 use crate::chunk::Encoded;
 use crate::ledger::{Head, Ledger};
 use crate::lines::{CallLine, VolumeLine};
+use crate::lock::Lock;
 use crate::session::InterfaceFacts;
 use crate::warrant::Warrant;
 
@@ -41,7 +41,7 @@ pub struct Store {
     /// Where in its ledgers each admitted case's session begins.
     began: BTreeMap<u32, Began>,
     /// The audit file, locked for as long as this store lives.
-    _lock: File,
+    _lock: Lock,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -16,6 +16,7 @@ use crate::case::Shared;
 use crate::checkpoint::{self, Checkpoint};
 use crate::keys::{KeyPair, PublicKey};
 use crate::ledger::{Head, Ledger};
+use crate::lock::Lock;
 use crate::session::{Rotation, Session};
 use crate::{layout, salvage};
 
@@ -33,16 +34,19 @@ impl Store {
     ) -> Result<Self, Error> {
         make_dir(root)?;
         let path = root.join(layout::AUDIT);
-        let fresh = !path.try_exists().map_err(at(&path))?
-            || fs::metadata(&path).map_err(at(&path))?.len() == 0;
-        if fresh {
+        if !path.try_exists().map_err(at(&path))? {
             refuse_foreign(root)?;
         }
         let lock = OpenOptions::new().append(true).create(true).open(&path).map_err(at(&path))?;
-        lock.try_lock().map_err(|error| match error {
+        let lock = Lock::exclusive(lock).map_err(|error| match error {
             TryLockError::WouldBlock => Error::Locked { path: root.to_owned() },
             TryLockError::Error(source) => Error::File { path: path.clone(), source },
         })?;
+        // Only under the lock: another writer may have begun and ended here since.
+        let fresh = fs::metadata(&path).map_err(at(&path))?.len() == 0;
+        if fresh {
+            refuse_foreign(root)?;
+        }
         let mut on_disk = Cases::new();
         let mut mended = Vec::new();
         let audit = if fresh {

@@ -9,13 +9,14 @@ mod ledgers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::audit::{self, AuditLine, Cases};
 use crate::keys::PublicKey;
 use crate::ledger::Head;
+use crate::lock::Lock;
 use crate::trust::Trust;
 use crate::{checkpoint, layout};
 
@@ -234,7 +235,7 @@ impl Check<'_> {
 
     fn note_trust(&mut self, node: &PublicKey) {
         let id = node.id();
-        let known = self.trust.map(|trust| trust.keys().iter().find(|known| known.key == *node));
+        let known = self.trust.map(|trust| trust.nodes().iter().find(|known| known.key == *node));
         self.notes.push(match known {
             None => format!(
                 "held against the node key {id} that lies in the directory itself; \
@@ -321,7 +322,5 @@ impl Check<'_> {
 /// Whether a writer holds the lock of the audit.
 fn is_locked(audit: &Path) -> bool {
     let is_file = fs::symlink_metadata(audit).is_ok_and(|metadata| metadata.is_file());
-    is_file
-        && File::open(audit)
-            .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    is_file && File::open(audit).is_ok_and(Lock::is_held)
 }
