@@ -39,6 +39,8 @@ pub fn demo(arguments: &cli::Demo) -> anyhow::Result<Outcome> {
         bail!("{} exists: choose a new directory for the demo", dir.display());
     }
     fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
+    // The state directory goes to the program by its environment, which takes absolute paths alone.
+    let dir = dir.canonicalize()?;
     let mut missing = lab::missing();
     missing.extend(calltap_xdp::missing_capabilities().iter().map(|name| format!("no {name}")));
     let result = if missing.is_empty() {
@@ -58,6 +60,8 @@ struct Stage {
     trust: PathBuf,
     warrants: PathBuf,
     evidence: PathBuf,
+    /// The node's key is the demo's own, too.
+    state: PathBuf,
     dir: PathBuf,
 }
 
@@ -67,6 +71,7 @@ impl Stage {
             trust: dir.join("trust"),
             warrants: dir.join("warrants"),
             evidence: dir.join("evidence"),
+            state: dir.join("state"),
             dir: dir.to_owned(),
         };
         println!("1. An authority makes its key, orders the calls of {TARGET}, and signs.");
@@ -117,6 +122,7 @@ fn wire(stage: &Stage) -> anyhow::Result<Value> {
         .arg(&stage.trust)
         .arg("--evidence")
         .arg(&stage.evidence)
+        .env("XDG_STATE_HOME", &stage.state)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -178,6 +184,7 @@ fn replay(stage: &Stage) -> anyhow::Result<Value> {
         .arg(&stage.trust)
         .arg("--evidence")
         .arg(&stage.evidence)
+        .env("XDG_STATE_HOME", &stage.state)
         .stderr(Stdio::inherit())
         .output()?;
     let printed = serde_json::from_slice(&output.stdout);
@@ -214,6 +221,8 @@ fn report(dir: &Path, result: &Value) -> anyhow::Result<Outcome> {
     }
     println!("\nThe evidence, verified:");
     let (evidence, trust) = (dir.join("evidence"), dir.join("trust"));
+    // A verifier has the node's public key by another way than with the evidence.
+    fs::copy(evidence.join("node.pub"), trust.join("node.pub"))?;
     let verified =
         verify::verify(&cli::Verify { dir: evidence.clone(), trust: Some(trust), json: false })?;
     let volumes = result["volumes"].as_array().map_or(&[][..], Vec::as_slice);

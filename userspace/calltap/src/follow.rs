@@ -151,7 +151,8 @@ fn carry_out(
             let Some(order) = orders.get(&call.warrant) else { return };
             let binding = Binding { authority: order.authority, call };
             command(Command::Open(endpoint, binding), effects);
-            effects.note(Note::Media { call, endpoint, kind, clocks: clocks.clone() });
+            let clocks = Box::new(clocks.clone());
+            effects.note(Note::Media { call, endpoint, kind, clocks });
         }
         Event::MediaClosed { call, endpoint, .. } => {
             command(Command::Close(endpoint, call), effects);

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use calltap_evidence::keys::KeyPair;
-use calltap_evidence::trust::Trust;
+use calltap_evidence::trust::{self, Trust};
 use calltap_evidence::warrant::{self, Deliver, Draft, Refusal, Warrant};
 use calltap_proto::target;
 use tracing::{info, warn};
@@ -29,6 +29,9 @@ pub struct Papers {
 pub fn new_authority(name: &str, out: &Path) -> anyhow::Result<Outcome> {
     if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
         bail!("the name {name:?} cannot be a file name");
+    }
+    if trust::is_node(name) {
+        bail!("the name {name:?} is one that a trust directory keeps for nodes' keys");
     }
     fs::create_dir_all(out).with_context(|| out.display().to_string())?;
     let (secret, public) = KeyPair::generate()?.store(out, name)?;
@@ -136,11 +139,19 @@ pub fn directory(dir: &Path, trust: &Path) -> anyhow::Result<Papers> {
         }
     }
     papers.warrants = live;
-    for refusal in &papers.refused {
-        warn!("refused: {refusal}");
-    }
-    info!("{} warrants, {} refused", papers.warrants.len(), papers.refused.len());
+    info!("{} of {} warrants can be executed", papers.warrants.len(), paths.len());
     Ok(papers)
+}
+
+impl Papers {
+    /// Logs what was refused: the code and the file. Why, in words, may quote an identity, which
+    /// no log bears; `calltap warrant check` says it to whoever may read the file.
+    pub fn log_refusals(&self) {
+        for refusal in &self.refused {
+            let (code, path) = (refusal.code(), refusal.path().display());
+            warn!("refused: {code}: {path}: nothing is captured for it; see calltap warrant check");
+        }
+    }
 }
 
 /// Whether a target is one that can be followed.

@@ -30,7 +30,7 @@ pub enum Note {
         /// What is received there.
         kind: MediaKind,
         /// Clock rates of its payload types.
-        clocks: PayloadClocks,
+        clocks: Box<PayloadClocks>,
     },
     /// The call is over, and so is its grace time: no record of it follows.
     Ended {
@@ -76,7 +76,7 @@ pub struct CallFacts {
 /// A call that has not ended.
 struct LiveCall {
     facts: CallFacts,
-    media: BTreeMap<SocketAddr, (MediaKind, PayloadClocks)>,
+    media: BTreeMap<SocketAddr, (MediaKind, Box<PayloadClocks>)>,
     streams: Streams,
     /// Whether anything was recorded of it.
     recorded: bool,

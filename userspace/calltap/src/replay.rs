@@ -45,9 +45,7 @@ pub fn execute(arguments: &cli::Replay) -> anyhow::Result<(Outcome, Option<Summa
     config.rotation = config.rotation.with_switches(&arguments.rotation.rotate)?;
     let papers = paper::files(&arguments.warrants, &arguments.trust)?;
     if !papers.refused.is_empty() {
-        for refusal in &papers.refused {
-            eprintln!("refused: {refusal}");
-        }
+        papers.log_refusals();
         return Ok((Outcome::NotFine, None));
     }
     let inputs = open_inputs(arguments)?;

@@ -71,6 +71,7 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
         );
     }
     let papers = paper::directory(&arguments.warrants, &arguments.trust)?;
+    papers.log_refusals();
     let wire = Wire::open(&arguments.interfaces, &config)?;
     let clock = clock::boot_to_unix();
     let session = recording::wire_session(&wire.facts, clock);
@@ -301,6 +302,11 @@ struct Ended {
 impl Ended {
     fn report(self, json: bool) -> anyhow::Result<Outcome> {
         let frames = self.frames()?;
+        let counters = self.closing.filter.counters()?;
+        let counted = counters.iter().filter(|(_, frames)| *frames > 0);
+        let counted: Vec<_> =
+            counted.map(|(counter, frames)| format!("{} {frames}", counter.name())).collect();
+        info!("the filter counted: {}", counted.join(", "));
         let unexplained = frames.unexplained();
         if unexplained != 0 {
             error!("{unexplained} frames are not accounted for: please report this");

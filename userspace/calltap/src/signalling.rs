@@ -106,10 +106,8 @@ impl Effects for Outlet {
 
 impl Outlet {
     fn hand_over(&mut self) {
-        if self.chunk.as_ref().is_some_and(|chunk| !chunk.is_empty()) {
-            if let Some(chunk) = self.chunk.take() {
-                let _ = self.reach.recorder.send(Delivery::Chunk(chunk));
-            }
+        if let Some(chunk) = self.chunk.take_if(|chunk| !chunk.is_empty()) {
+            let _ = self.reach.recorder.send(Delivery::Chunk(chunk));
         }
     }
 

@@ -77,6 +77,18 @@ fn a_warrant_of_an_unknown_authority_is_refused() {
 }
 
 #[test]
+fn a_nodes_key_orders_nothing_though_it_is_trusted_for_evidence() {
+    let desk = Desk::new();
+    let file = desk.draft("L-1", &[ALICE], EVER);
+    sign(&desk, &file, "keys/pretender.key");
+    for name in ["node.pub", "ghent.node.pub"] {
+        fs::copy(desk.path("keys/pretender.pub"), desk.path("trust").join(name)).unwrap();
+        refused(&desk, &[&file], "unknown-authority");
+    }
+    assert_eq!(desk.run(&["authority", "new", "node", "--out", "keys"]).status.code(), Some(2));
+}
+
+#[test]
 fn a_warrant_is_refused_before_and_after_its_window() {
     let desk = Desk::new();
     let window = ("2199-01-01T00:00:00Z", "2200-01-01T00:00:00Z");

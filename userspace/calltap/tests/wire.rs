@@ -156,7 +156,8 @@ fn of_twenty_calls_at_once_the_targets_five_are_kept_whole_and_nothing_of_the_ot
     let mut expected = tshark(&witness, "rtp", &fields);
     expected.retain(|it| ports.contains(&it[0]) || ports.contains(&it[1]));
     let mut media = tshark(volume, "rtp", &fields);
-    (expected.sort(), media.sort());
+    expected.sort();
+    media.sort();
     assert_eq!(media, expected);
     assert_eq!(u64::try_from(media.len()).unwrap(), 5 * rtp);
     assert_eq!(tshark(volume, "!sip and !rtp", &["frame.number"]), Vec::<Vec<String>>::new());

@@ -1,0 +1,154 @@
+//! `calltap replay` over captures that nobody here made.
+//!
+//! `CALLTAP_CORPUS` names the folder: captures in subfolders, and in `truth/*.json` what tshark
+//! saw in those that have calls. Where it is unset the tests say so and pass.
+
+mod desk;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use desk::{Desk, EVER, tshark, words};
+use serde_json::Value;
+
+/// Captures where calltap and tshark count otherwise, and why. One that comes out equal must leave
+/// this table.
+const EXPLAINED: &[(&str, &str)] = &[
+    ("ims-volte/nokia-pcaptoparquet__11_tcp_voice_ott.pcap", SEGMENTS),
+    ("ims-volte/nokia-pcaptoparquet__50_sip_ott.pcap", SEGMENTS),
+    ("ims-volte/open5gs-open5gs__volte.pcapng", "half of it is in GTP-U, which is not followed yet"),
+    (
+        "sip-malformed/ntop-nDPI__fuzz-2006-06-26-2594.pcap",
+        "fuzzed: two messages with damaged start lines, no SIP to tshark, are kept and flagged",
+    ),
+    ("sip-signalling/NormB-sipnab__DTMFsipinfo.pcap", "PPPoE is not followed yet"),
+    ("sip-signalling/seladb-PcapPlusPlus__sip_reqs.pcap", "one call is in PPPoE, not followed yet"),
+    ("sip-tunnel/irontec-sngrep__ipip.pcap", "IP in IP is not followed yet"),
+];
+
+/// tshark counts the frame that completes a message; the evidence has every frame that formed it.
+const SEGMENTS: &str = "messages over several TCP segments, each of which is kept and counted";
+
+#[test]
+fn every_capture_is_replayed_or_refused_with_its_name_and_an_offset() {
+    let Some(corpus) = corpus() else { return };
+    let desk = Desk::new();
+    let everybody = ["ip:0.0.0.0/1", "ip:128.0.0.0/1", "ip:::/1", "ip:8000::/1"];
+    let warrant = desk.warrant("ALL", &everybody, EVER);
+    let (mut replayed, mut damaged) = (0, 0);
+    for capture in captures(&corpus) {
+        let _ = fs::remove_dir_all(desk.path("evidence"));
+        let began = Instant::now();
+        let mut command = desk.command();
+        command.args(["replay", "--json", "--warrant", &warrant, "--trust", "trust"]);
+        let output = command.args(["--evidence", "evidence"]).arg(&capture).output().unwrap();
+        let says = String::from_utf8_lossy(&output.stderr).into_owned();
+        let name = capture.display().to_string();
+        assert!(began.elapsed() < Duration::from_secs(120), "{name} takes too long");
+        match output.status.code() {
+            Some(0) => replayed += 1,
+            Some(1 | 2) => {
+                assert!(says.contains(&name) && says.contains("offset "), "{name}: {says}");
+                damaged += 1;
+            }
+            other => panic!("{name}: {other:?}: {}", words(&output)),
+        }
+        if output.status.code() != Some(2) {
+            conserved(&serde_json::from_slice(&output.stdout).expect("JSON"), &name);
+            desk.fine(&["verify", "evidence", "--trust", "trust"]);
+        }
+    }
+    println!("{replayed} replayed, {damaged} damaged or foreign");
+    assert!(replayed > 120, "{replayed}");
+}
+
+#[test]
+fn a_callers_warrant_yields_exactly_what_tshark_saw_of_his_calls() {
+    let Some(corpus) = corpus() else { return };
+    let (mut compared, mut differing) = (0, BTreeSet::new());
+    for truth in truths(&corpus) {
+        let file = truth["file"].as_str().unwrap_or_default();
+        let mut callers: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+        for call in truth["calls"].as_array().into_iter().flatten() {
+            callers.entry(call["from_uri"].as_str().unwrap_or_default()).or_default().push(call);
+        }
+        // In fuzzed captures some URIs name nobody, and then nobody can order their interception.
+        callers.retain(|caller, _| calltap_proto::target::parse(caller).is_ok());
+        for (caller, calls) in callers.into_iter().take(8) {
+            let desk = Desk::new();
+            let warrant = desk.warrant("CALLER", &[caller], EVER);
+            let found = desk.replay(&corpus.join(file), &warrant, &[]);
+            conserved(&found, file);
+            decodes(&desk, &found, file);
+            for call in calls {
+                let kept = found["calls"].as_array().unwrap().iter();
+                let kept = kept.filter(|it| it["call_id"] == call["call_id"]);
+                let kept: Vec<_> = kept.map(|it| it["iri_packets"].clone()).collect();
+                if kept != [call["sip_frames"].clone()] {
+                    println!("{file}: {caller}: {}: {kept:?}", call["call_id"]);
+                    differing.insert(file.to_owned());
+                }
+                compared += 1;
+            }
+        }
+    }
+    println!("{compared} calls compared");
+    assert!(compared > 1000, "{compared}");
+    let explained: BTreeSet<_> = EXPLAINED.iter().map(|(file, _)| (*file).to_owned()).collect();
+    assert_eq!(differing, explained);
+}
+
+/// Every frame is accounted for.
+fn conserved(found: &Value, name: &str) {
+    let frames = &found["frames"];
+    let count = |field: &str| frames[field].as_u64().unwrap();
+    let lost: u64 = frames["lost"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+    let explained = count("passed") + count("filtered") + count("delivered") + lost;
+    assert_eq!(count("seen"), explained, "{name}: {frames}");
+}
+
+/// A default tshark finds in the volumes the RTP packets that the calls' streams count.
+fn decodes(desk: &Desk, found: &Value, name: &str) {
+    let calls = found["calls"].as_array().into_iter().flatten();
+    let streams = calls.flat_map(|call| call["streams"].as_array().into_iter().flatten());
+    let counted: u64 = streams.filter_map(|stream| stream["packets"].as_u64()).sum();
+    let seen: usize =
+        desk.volumes("evidence").iter().map(|it| tshark(it, "rtp.version == 2", &["frame.number"]).len()).sum();
+    assert_eq!(u64::try_from(seen).unwrap(), counted, "{name}");
+}
+
+fn corpus() -> Option<PathBuf> {
+    let folder = std::env::var_os("CALLTAP_CORPUS").map(PathBuf::from);
+    if folder.is_none() {
+        println!("SKIPPED: CALLTAP_CORPUS names no folder of captures");
+    }
+    folder
+}
+
+fn truths(corpus: &Path) -> Vec<Value> {
+    let mut paths: Vec<_> =
+        fs::read_dir(corpus.join("truth")).unwrap().map(|it| it.unwrap().path()).collect();
+    paths.sort();
+    paths
+        .iter()
+        .map(|path| serde_json::from_slice(&fs::read(path).unwrap()).expect("JSON"))
+        .filter(|truth: &Value| truth["calls"].as_array().is_some_and(|calls| !calls.is_empty()))
+        .collect()
+}
+
+/// Every file of the corpus that is offered as a capture, whatever it is.
+fn captures(corpus: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![corpus.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    files.retain(|path| path.to_string_lossy().contains("pcap"));
+    files.sort();
+    files
+}
