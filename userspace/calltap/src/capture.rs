@@ -211,7 +211,10 @@ fn pcapng_frame(reader: &mut PcapNgReader<File>, bytes: &mut Vec<u8>) -> Next {
         };
         let described = usize::try_from(interface).ok().and_then(|id| state.interfaces().get(id));
         let Some(described) = described else {
-            return Err((offset, format!("a packet of interface {interface}, which is not described")));
+            return Err((
+                offset,
+                format!("a packet of interface {interface}, which is not described"),
+            ));
         };
         let Ok(at_ns) = u64::try_from(timestamp.as_nanos()) else {
             return Err((offset, "a packet from after the year 2554".to_owned()));

@@ -116,12 +116,24 @@ pub enum Deliver {
     IriAndContent,
 }
 
-/// Where volumes are cut, in dumpcap's words.
-#[derive(Debug, Args, Clone, Default)]
-pub struct Rotation {
+/// What every execution of warrants is told, whatever its frames come from.
+#[derive(Debug, Args)]
+pub struct Execution {
+    /// The directory of the trusted authorities' public keys
+    #[arg(long, value_name = "DIR")]
+    pub trust: PathBuf,
+    /// The directory that receives the evidence
+    #[arg(long, value_name = "DIR")]
+    pub evidence: PathBuf,
+    /// Settings; every one has a default
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Begin a new volume after duration:SECONDS or filesize:KB, whichever comes first; repeatable
     #[arg(short = 'b', long = "ring-buffer", value_name = "duration:S|filesize:KB")]
     pub rotate: Vec<String>,
+    /// Print the result as one JSON object on standard output at the end
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `calltap replay`.
@@ -133,21 +145,9 @@ pub struct Replay {
     /// A signed warrant; may be repeated
     #[arg(long = "warrant", value_name = "W.toml", required = true)]
     pub warrants: Vec<PathBuf>,
-    /// The directory of the trusted authorities' public keys
-    #[arg(long, value_name = "DIR")]
-    pub trust: PathBuf,
-    /// The directory that receives the evidence
-    #[arg(long, value_name = "DIR")]
-    pub evidence: PathBuf,
-    /// Settings; every one has a default
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Print the result as one JSON object on standard output
-    #[arg(long)]
-    pub json: bool,
-    /// Rotation.
+    /// What every execution is told.
     #[command(flatten)]
-    pub rotation: Rotation,
+    pub execution: Execution,
 }
 
 /// `calltap run`.
@@ -159,24 +159,12 @@ pub struct Run {
     /// The directory of signed warrants (*.toml with *.toml.minisig)
     #[arg(long, value_name = "DIR")]
     pub warrants: PathBuf,
-    /// The directory of the trusted authorities' public keys
-    #[arg(long, value_name = "DIR")]
-    pub trust: PathBuf,
-    /// The directory that receives the evidence
-    #[arg(long, value_name = "DIR")]
-    pub evidence: PathBuf,
-    /// Settings; every one has a default
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Print the result as one JSON object on standard output at the end
-    #[arg(long)]
-    pub json: bool,
     /// Stop after so many seconds; without it, on SIGINT or SIGTERM
     #[arg(long = "for", value_name = "SECONDS")]
     pub seconds: Option<u64>,
-    /// Rotation.
+    /// What every execution is told.
     #[command(flatten)]
-    pub rotation: Rotation,
+    pub execution: Execution,
 }
 
 /// `calltap verify`.

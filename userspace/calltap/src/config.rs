@@ -8,6 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
+use crate::cli::Execution;
+
 /// The settings of a run or a replay.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -77,9 +79,9 @@ impl RotationRule {
     pub fn with_switches(mut self, switches: &[String]) -> anyhow::Result<Self> {
         for switch in switches {
             let (word, value) = switch.split_once(':').unwrap_or((switch.as_str(), ""));
-            let value: u64 = value
-                .parse()
-                .with_context(|| format!("-b {switch}: expected duration:SECONDS or filesize:KB"))?;
+            let value: u64 = value.parse().with_context(|| {
+                format!("-b {switch}: expected duration:SECONDS or filesize:KB")
+            })?;
             match word {
                 "duration" => self.duration = value,
                 "filesize" => self.filesize = value,
@@ -91,11 +93,19 @@ impl RotationRule {
 }
 
 impl Config {
-    /// Reads the settings, or takes the defaults where there is no file.
+    /// The settings of an execution: those of its file, with what its switches say instead.
     ///
     /// # Errors
-    /// A file that cannot be read, is no TOML, or has a field that is not known.
-    pub fn load(path: Option<&Path>) -> anyhow::Result<Self> {
+    /// A file that cannot be read, is no TOML, or has a field that is not known; a switch that
+    /// makes no sense.
+    pub fn of(execution: &Execution) -> anyhow::Result<Self> {
+        let mut config = Self::load(execution.config.as_deref())?;
+        config.rotation = config.rotation.with_switches(&execution.rotate)?;
+        Ok(config)
+    }
+
+    /// Reads the settings, or takes the defaults where there is no file.
+    fn load(path: Option<&Path>) -> anyhow::Result<Self> {
         let Some(path) = path else { return Ok(Self::default()) };
         let text =
             std::fs::read_to_string(path).with_context(|| format!("config {}", path.display()))?;

@@ -202,7 +202,8 @@ fn report(dir: &Path, result: &Value) -> anyhow::Result<Outcome> {
     ] {
         println!("  {:>8} {what}", frames[name]);
     }
-    let lost: u64 = frames["lost"].as_object().into_iter().flatten().filter_map(|(_, it)| it.as_u64()).sum();
+    let lost: u64 =
+        frames["lost"].as_object().into_iter().flatten().filter_map(|(_, it)| it.as_u64()).sum();
     println!("  {lost:>8} were lost");
     println!("\nThe target's calls:");
     let mut content = 0;

@@ -27,11 +27,7 @@ impl Finding {
         Self { what: what.into(), fine: true, found: found.into(), mend: String::new() }
     }
 
-    fn lacking(
-        what: impl Into<String>,
-        found: impl Into<String>,
-        mend: impl Into<String>,
-    ) -> Self {
+    fn lacking(what: impl Into<String>, found: impl Into<String>, mend: impl Into<String>) -> Self {
         Self { what: what.into(), fine: false, found: found.into(), mend: mend.into() }
     }
 }
@@ -125,7 +121,7 @@ fn interface(interface: &Interface, asked_for: bool) -> Vec<Finding> {
         let mend = format!("ip link set {name} up");
         findings.push(Finding::lacking(format!("{name}: link"), "down", mend));
     }
-    if crate::run::carries_default_route(name) {
+    if crate::wire::carries_default_route(name) {
         findings.push(Finding::fine(
             format!("{name}: route"),
             "carries the default route: no mirror port; only mode = \"host\" works here",

@@ -1,7 +1,9 @@
 //! Wires the stages together: threads, warrants on disk, audit, and the command line.
 //!
-//! A frame's way: [`replay`] or [`run`] takes it in, [`follow`] turns signalling into records,
-//! [`content`] turns media into records, [`recorder`] counts and writes them.
+//! A frame's way through a run: the [`wire`] brings it, a [`worker`] takes it in ([`intake`]);
+//! [`signalling`] follows calls ([`follow`]) and says whom to listen to ([`content`]); the [`writer`]
+//! has the records in order of time ([`merge`]) and the [`recorder`] counts and writes them.
+//! The [`engine`] is these threads together; [`replay`] takes the same steps in one.
 
 pub mod batch;
 pub mod capture;
@@ -10,13 +12,14 @@ pub mod config;
 pub mod content;
 pub mod demo;
 pub mod doctor;
+pub mod engine;
 pub mod follow;
 pub mod intake;
 pub mod lab;
-pub mod paper;
-pub mod pool;
 pub mod loss;
 pub mod merge;
+pub mod paper;
+pub mod pool;
 pub mod recorder;
 pub mod recording;
 pub mod replay;
@@ -24,6 +27,7 @@ pub mod run;
 pub mod signalling;
 pub mod summary;
 pub mod verify;
+pub mod wire;
 pub mod worker;
 pub mod writer;
 

@@ -170,7 +170,10 @@ fn print_order(warrant: &Warrant, trust: &Trust) {
     let signer = trust.keys().iter().find(|trusted| trusted.key.id() == warrant.signed_by());
     println!("{}: valid and in force", warrant.path().display());
     println!("  LIID       {}", draft.liid);
-    println!("  authority  {} ({}), reference {}", draft.authority, draft.jurisdiction, draft.reference);
+    println!(
+        "  authority  {} ({}), reference {}",
+        draft.authority, draft.jurisdiction, draft.reference
+    );
     println!("  signed by  {}", signer.map_or("?", |trusted| &trusted.name));
     println!("  delivers   {}", draft.deliver.as_str());
     println!("  window     {} to {}", draft.not_before, draft.not_after);

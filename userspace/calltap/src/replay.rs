@@ -4,6 +4,8 @@
 
 mod filter;
 
+use std::path::PathBuf;
+
 use anyhow::Context as _;
 use calltap_evidence::chunk::Chunk;
 use calltap_evidence::record::Record;
@@ -28,7 +30,7 @@ use filter::{Filter, Found};
 pub fn replay(arguments: &cli::Replay) -> anyhow::Result<Outcome> {
     let (outcome, summary) = execute(arguments)?;
     if let Some(summary) = summary {
-        summary.print(arguments.json)?;
+        summary.print(arguments.execution.json)?;
     }
     Ok(outcome)
 }
@@ -41,21 +43,21 @@ pub fn replay(arguments: &cli::Replay) -> anyhow::Result<Outcome> {
 /// # Errors
 /// An input that is no capture, evidence that cannot be written, settings that make no sense.
 pub fn execute(arguments: &cli::Replay) -> anyhow::Result<(Outcome, Option<Summary>)> {
-    let mut config = Config::load(arguments.config.as_deref())?;
-    config.rotation = config.rotation.with_switches(&arguments.rotation.rotate)?;
-    let papers = paper::files(&arguments.warrants, &arguments.trust)?;
+    let cli::Replay { inputs, warrants, execution } = arguments;
+    let config = Config::of(execution)?;
+    let papers = paper::files(warrants, &execution.trust)?;
     if !papers.refused.is_empty() {
         papers.log_refusals();
         return Ok((Outcome::NotFine, None));
     }
-    let inputs = open_inputs(arguments)?;
+    let inputs = open_inputs(inputs)?;
     let session = Session {
         interfaces: Vec::new(),
         tool: recording::TOOL.to_owned(),
         clock: "the capture file's own time stamps".to_owned(),
     };
     let (recorder, orders) =
-        recording::open(&arguments.evidence, &config, &papers, session, Vec::new())?;
+        recording::open(&execution.evidence, &config, &papers, session, Vec::new())?;
     let mut outlet = Outlet {
         recorder,
         chunk: Chunk::default(),
@@ -85,8 +87,8 @@ pub fn execute(arguments: &cli::Replay) -> anyhow::Result<(Outcome, Option<Summa
 }
 
 /// Opens every input before anything is written, so that a mistyped name costs nothing.
-fn open_inputs(arguments: &cli::Replay) -> anyhow::Result<Vec<CaptureFile>> {
-    let opened = arguments.inputs.iter().map(|path| CaptureFile::open(path));
+fn open_inputs(inputs: &[PathBuf]) -> anyhow::Result<Vec<CaptureFile>> {
+    let opened = inputs.iter().map(|path| CaptureFile::open(path));
     opened.collect::<Result<_, _>>().context("nothing was captured")
 }
 
@@ -120,7 +122,10 @@ impl Replaying {
         let number = u16::try_from(frame.link_type).ok();
         let Some(link) = number.and_then(LinkType::from_number) else {
             if self.foreign_links == 0 {
-                warn!("link type {} is not understood; its frames are passed over", frame.link_type);
+                warn!(
+                    "link type {} is not understood; its frames are passed over",
+                    frame.link_type
+                );
             }
             self.foreign_links += 1;
             self.frames.filtered += 1;
@@ -137,13 +142,8 @@ impl Replaying {
         }
         self.frames.delivered += 1;
         let interface = self.outlet.interface(link);
-        let kept = Kept {
-            at,
-            interface,
-            link,
-            original_len: frame.original_len,
-            bytes: frame.bytes,
-        };
+        let kept =
+            Kept { at, interface, link, original_len: frame.original_len, bytes: frame.bytes };
         match (found, parsed) {
             (Found::Content, Some(packet)) => {
                 let (source, destination) = packet.endpoints();
@@ -210,13 +210,16 @@ impl Outlet {
         let place = known.unwrap_or_else(|| {
             self.hand_over();
             self.interfaces.push(link);
-            self.recorder.add_interface(InterfaceFacts {
-                name: format!("replay-{}", self.interfaces.len() - 1),
-                link_type: link.number(),
-                snaplen: 0,
-                filter: self.filter_text.clone(),
-                mode: "capture file".to_owned(),
-            }, link);
+            self.recorder.add_interface(
+                InterfaceFacts {
+                    name: format!("replay-{}", self.interfaces.len() - 1),
+                    link_type: link.number(),
+                    snaplen: 0,
+                    filter: self.filter_text.clone(),
+                    mode: "capture file".to_owned(),
+                },
+                link,
+            );
             self.interfaces.len() - 1
         });
         u32::try_from(place).unwrap_or(u32::MAX)

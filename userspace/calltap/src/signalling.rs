@@ -9,8 +9,8 @@ use std::time::Duration;
 use calltap_evidence::chunk::Chunk;
 use calltap_evidence::record::Record;
 use calltap_proto::{Limits, Timestamp};
-use calltap_xdp::clock::{self, Offset};
 use calltap_xdp::Filter;
+use calltap_xdp::clock::{self, Offset};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use hdrhistogram::Histogram;
 use tracing::{error, warn};
@@ -20,8 +20,8 @@ use crate::content::{Binding, Command, Content, Network};
 use crate::follow::{Effects, Follower, Order};
 use crate::loss::{self, Reporter};
 use crate::pool::{Lent, Pool};
-use crate::recorder::Note;
 use crate::recorder::Delivery;
+use crate::recorder::Note;
 
 /// How long the thread sleeps while no signalling arrives; also how late a warrant may begin.
 const NAP: Duration = Duration::from_millis(20);
@@ -161,13 +161,8 @@ pub fn follow(
     heard: &Receiver<Lent<Batch>>,
     requests: &Receiver<Request>,
 ) -> Closing {
-    let mut outlet = Outlet {
-        reach,
-        chunk: None,
-        touched: Vec::new(),
-        networks: Vec::new(),
-        lost_records: 0,
-    };
+    let mut outlet =
+        Outlet { reach, chunk: None, touched: Vec::new(), networks: Vec::new(), lost_records: 0 };
     let mut follower = Follower::new(limits, orders, &mut outlet);
     let mut trigger_ns = Histogram::new(3).unwrap_or_else(|_| unreachable!());
     let mut deadline_ns = 0;

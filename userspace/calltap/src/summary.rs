@@ -101,7 +101,10 @@ impl Summary {
         }
         for call in &self.calls {
             let CallLine { liid, cin, call_id, iri_packets, cc_packets, .. } = call;
-            write!(out, "call      {liid} CIN {cin} {call_id}: {iri_packets} signalling packets, ")?;
+            write!(
+                out,
+                "call      {liid} CIN {cin} {call_id}: {iri_packets} signalling packets, "
+            )?;
             writeln!(out, "{cc_packets} media packets in {} streams", call.streams.len())?;
         }
         for volume in &self.volumes {

@@ -46,7 +46,9 @@ fn json(report: &Report) -> serde_json::Value {
     let place = |found: &Break| match found.place {
         Place::File => json!({ "file": found.file, "what": found.what }),
         Place::Line(line) => json!({ "file": found.file, "line": line, "what": found.what }),
-        Place::Offset(offset) => json!({ "file": found.file, "offset": offset, "what": found.what }),
+        Place::Offset(offset) => {
+            json!({ "file": found.file, "offset": offset, "what": found.what })
+        }
     };
     let Counts { cases, volumes, bytes, packets, carried, calls, audit_lines } = report.counts;
     json!({

@@ -1,0 +1,210 @@
+//! The threads of a run: started, watched over, and stopped in order.
+//!
+//! At the stop the filter leaves the interfaces first, and then the rings are emptied, so that every
+//! frame is accounted for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use calltap_evidence::chunk::Chunk;
+use calltap_xdp::Statistics;
+use calltap_xdp::clock::Offset;
+use crossbeam::channel::{Sender, bounded, unbounded};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tracing::{error, info};
+
+use crate::batch::Batch;
+use crate::config::Config;
+use crate::content::Content;
+use crate::follow::Order;
+use crate::intake::{Intake, Open, Tally};
+use crate::pool::Pool;
+use crate::recorder::{Recorded, Recorder};
+use crate::signalling::{self, Closing, Reach, Request};
+use crate::wire::Wire;
+use crate::worker::Worker;
+use crate::{recording, writer};
+
+/// Empty buffers for each worker: what the threads behind it may lag.
+const BATCHES: usize = 64;
+const CHUNKS: usize = 32;
+
+/// Bytes of the signalling thread's own chunks, which are handed over after every message.
+const SIGNALLING_CHUNK: usize = 128 << 10;
+
+/// How long the signalling thread may take to take the filter off.
+const DETACH_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Something the control thread must know at once.
+#[derive(Debug)]
+enum Alarm {
+    /// A worker ended by itself: its interface is gone.
+    WorkerEnded(calltap_xdp::Error),
+    /// The evidence of this warrant cannot be written.
+    Stopped(u32),
+}
+
+/// The threads of a running capture.
+pub struct Engine {
+    workers: Vec<JoinHandle<(Tally, Statistics)>>,
+    signalling: JoinHandle<Closing>,
+    recorder: JoinHandle<Recorded>,
+    requests: Sender<Request>,
+    alarms: mpsc::UnboundedReceiver<Alarm>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Engine {
+    /// Starts every thread.
+    ///
+    /// # Errors
+    /// A thread that does not start.
+    pub fn start(
+        wire: Wire,
+        recorder: Recorder,
+        orders: Vec<Order>,
+        config: &Config,
+        clock: Offset,
+    ) -> anyhow::Result<Self> {
+        let queues = wire.sockets.len();
+        let stop = Arc::new(AtomicBool::new(false));
+        let (alarm, alarms) = mpsc::unbounded_channel();
+        let (requests, requested) = unbounded();
+        let (heard_from, heard) = bounded(queues * BATCHES);
+        // Room for every chunk that there is, so that a worker's hand-over never fails.
+        let (deliver, delivered) = bounded(queues * CHUNKS + CHUNKS + 1024);
+        let batches = Pool::new(queues * BATCHES, Batch::default);
+        let chunks = Pool::new(queues * CHUNKS, Chunk::default);
+        let mut commands = Vec::new();
+        let mut workers = Vec::new();
+        for (interface, socket) in wire.sockets {
+            let (command, commanded) = unbounded();
+            commands.push(command);
+            let intake = Intake {
+                interface,
+                signalling: heard_from.clone(),
+                batches: batches.clone(),
+                recorder: deliver.clone(),
+                chunks: chunks.clone(),
+                content: Content::default(),
+                tally: Tally::default(),
+                open: Open::default(),
+            };
+            let stop = Arc::clone(&stop);
+            let worker = Worker { socket, clock, commands: commanded, intake, stop };
+            let alarm = alarm.clone();
+            workers.push(spawn(&format!("worker-{}", workers.len()), move || {
+                worker.work(|error| {
+                    let _ = alarm.send(Alarm::WorkerEnded(error));
+                })
+            })?);
+        }
+        drop(heard_from);
+        let reach = Reach {
+            filter: wire.filter,
+            workers: commands,
+            recorder: deliver,
+            chunks: Pool::new(CHUNKS, || Chunk::with_capacity(SIGNALLING_CHUNK)),
+            clock,
+        };
+        let limits = recording::limits(config);
+        let signalling = spawn("signalling", move || {
+            signalling::follow(reach, orders, limits, &heard, &requested)
+        })?;
+        let recorder = spawn("recorder", move || {
+            writer::write(recorder, &delivered, clock, |warrant| {
+                let _ = alarm.send(Alarm::Stopped(warrant));
+            })
+        })?;
+        Ok(Self { workers, signalling, recorder, requests, alarms, stop })
+    }
+}
+
+impl Engine {
+    /// Watches over the threads until the time is up, a signal comes, or nothing is left to do;
+    /// then stops them in order.
+    ///
+    /// # Errors
+    /// A thread has panicked.
+    pub fn control(mut self, seconds: Option<u64>) -> anyhow::Result<Ended> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let failed = runtime.block_on(self.watch(seconds))?;
+        info!("stopping: the filter leaves the interfaces");
+        // The workers go on until their rings are empty, and the others until the workers end.
+        let (detached, is_detached) = bounded(1);
+        let _ = self.requests.send(Request::Detach(detached));
+        let _ = is_detached.recv_timeout(DETACH_PATIENCE);
+        self.stop.store(true, Ordering::Release);
+        let mut tallies = Vec::new();
+        for worker in self.workers {
+            tallies.push(join(worker)?);
+        }
+        let closing = join(self.signalling)?;
+        let recorded = join(self.recorder)?;
+        Ok(Ended { failed, tallies, closing, recorded })
+    }
+
+    /// Returns whether something went wrong on the way.
+    async fn watch(&mut self, seconds: Option<u64>) -> anyhow::Result<bool> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let time_up = async {
+            match seconds {
+                Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(time_up);
+        let mut working = self.workers.len();
+        let mut failed = false;
+        while working > 0 {
+            tokio::select! {
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+                () = &mut time_up => break,
+                Some(alarm) = self.alarms.recv() => {
+                    failed = true;
+                    match alarm {
+                        Alarm::WorkerEnded(cause) => {
+                            error!("{cause}");
+                            working -= 1;
+                        }
+                        Alarm::Stopped(warrant) => {
+                            let _ = self.requests.send(Request::Withdraw(warrant));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(failed)
+    }
+}
+
+/// What the threads left.
+pub struct Ended {
+    /// Whether something went wrong on the way.
+    pub failed: bool,
+    /// What each worker and its socket counted.
+    pub tallies: Vec<(Tally, Statistics)>,
+    /// The filter and the signalling thread's figures.
+    pub closing: Closing,
+    /// What was recorded.
+    pub recorded: Recorded,
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> anyhow::Result<JoinHandle<T>> {
+    let named = thread::Builder::new().name(name.to_owned());
+    named.spawn(body).with_context(|| format!("the thread {name} does not start"))
+}
+
+fn join<T>(thread: JoinHandle<T>) -> anyhow::Result<T> {
+    let name = thread.thread().name().unwrap_or("a thread").to_owned();
+    thread.join().map_err(|_| anyhow::anyhow!("{name} has panicked: please report this"))
+}

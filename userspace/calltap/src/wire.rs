@@ -1,0 +1,95 @@
+//! The interfaces of a run: sockets first, then the filter, so that no frame finds a queue without a
+//! socket.
+
+use anyhow::{Context as _, bail};
+use calltap_evidence::session::InterfaceFacts;
+use calltap_proto::packet::LinkType;
+use calltap_xdp::{
+    AttachMode, AttachWish, BindMode, Filter, Geometry, Interface, LoadOptions, Socket,
+};
+use tracing::info;
+
+use crate::config::{Config, Mode};
+use crate::recording;
+
+/// The filter on the interfaces, keeping nothing yet, and a socket for each receive queue.
+pub struct Wire {
+    /// The filter, attached; it keeps nothing until a deadline is set.
+    pub filter: Filter,
+    /// Each with the volume's interface number.
+    pub sockets: Vec<(u32, Socket)>,
+    /// What the volumes say of each interface.
+    pub facts: Vec<InterfaceFacts>,
+}
+
+impl Wire {
+    /// Binds a socket to each receive queue of each interface, and attaches the filter.
+    ///
+    /// # Errors
+    /// An interface that does not exist, carries the default route or another XDP program, or a
+    /// privilege that is missing.
+    pub fn open(names: &[String], config: &Config) -> anyhow::Result<Self> {
+        let mut filter = Filter::load(LoadOptions { max_endpoints: config.max_endpoints })?;
+        filter.configure(match config.mode {
+            Mode::Mirror => calltap_xdp::Mode::Mirror,
+            Mode::Host => calltap_xdp::Mode::Host,
+        });
+        filter.set_signalling_ports(&config.signalling_ports);
+        let (mut sockets, mut facts) = (Vec::new(), Vec::new());
+        for (number, name) in (0..).zip(names) {
+            if config.mode == Mode::Mirror && carries_default_route(name) {
+                bail!(
+                    "{name} carries this host's default route, and a mirror port's frames are \
+                     dropped: choose the mirror port, or set mode = \"host\""
+                );
+            }
+            let interface = Interface::open(name)?;
+            let mut bound = Vec::new();
+            for queue in 0..interface.queues() {
+                let geometry = Geometry {
+                    frames: config.frames_per_queue,
+                    ..Geometry::for_mtu(interface.mtu())
+                };
+                let socket = Socket::open(&interface, queue, geometry)?;
+                filter.register(&socket)?;
+                bound.push(socket.mode());
+                sockets.push((number, socket));
+            }
+            let attached = filter.attach(&interface, AttachWish::Auto)?;
+            let bind = bound.first().context("an interface without a receive queue")?;
+            let attached = match attached {
+                AttachMode::Native => "native",
+                AttachMode::Generic => "generic",
+            };
+            let bind = match bind {
+                BindMode::ZeroCopy => "zero-copy",
+                BindMode::Copy => "copy",
+            };
+            let mode = format!("xdp {attached}, {bind}");
+            info!("{name}: {mode}, {} queues, MTU {}", bound.len(), interface.mtu());
+            facts.push(InterfaceFacts {
+                name: name.clone(),
+                link_type: LinkType::Ethernet.number(),
+                snaplen: 0,
+                filter: recording::filter_text(config),
+                mode,
+            });
+        }
+        Ok(Self { filter, sockets, facts })
+    }
+}
+
+/// Whether the host reaches the world through this interface (`/proc/net/route`, and for IPv6
+/// `/proc/net/ipv6_route`): a route to everything, with a gateway or without.
+pub fn carries_default_route(name: &str) -> bool {
+    let table = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let ipv4 = table("/proc/net/route").lines().any(|line| {
+        let mut fields = line.split_whitespace();
+        fields.next() == Some(name) && fields.next() == Some("00000000")
+    });
+    let ipv6 = table("/proc/net/ipv6_route").lines().any(|line| {
+        let everything = line.starts_with("00000000000000000000000000000000 00 ");
+        everything && line.split_whitespace().last() == Some(name)
+    });
+    ipv4 || ipv6
+}
