@@ -34,8 +34,7 @@ fn a_media_packet_allocates_nothing() {
     let path = desk.path(&desk.warrant("L-1", &["sip:alice@example.net"], EVER));
     let trust = calltap_evidence::trust::Trust::open(&desk.path("trust")).unwrap();
     let warrant = calltap_evidence::warrant::load(&path, &trust, &|_| Ok(())).unwrap();
-    let binding =
-        Binding { authority: warrant.authority(0), call: CallKey { warrant: 0, cin: 1 } };
+    let binding = Binding { authority: warrant.authority(0), call: CallKey { warrant: 0, cin: 1 } };
     let mut content = Content::default();
     for endpoint in ["192.0.2.1:4000", "192.0.2.2:5000"] {
         content.apply(Command::Open(endpoint.parse::<SocketAddr>().unwrap(), binding));
@@ -56,7 +55,11 @@ fn a_media_packet_allocates_nothing() {
     let mut records = 0;
     let mut round = |intake: &mut Intake| {
         for (place, frame) in (0_u64..).zip(&frames) {
-            intake.take(Reason::Endpoint as u32, Timestamp(1_700_000_000_000_000_000 + place), frame);
+            intake.take(
+                Reason::Endpoint as u32,
+                Timestamp(1_700_000_000_000_000_000 + place),
+                frame,
+            );
             intake.hand_over(false);
         }
         for delivery in delivered.try_iter() {

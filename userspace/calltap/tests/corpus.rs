@@ -18,7 +18,10 @@ use serde_json::Value;
 const EXPLAINED: &[(&str, &str)] = &[
     ("ims-volte/nokia-pcaptoparquet__11_tcp_voice_ott.pcap", SEGMENTS),
     ("ims-volte/nokia-pcaptoparquet__50_sip_ott.pcap", SEGMENTS),
-    ("ims-volte/open5gs-open5gs__volte.pcapng", "half of it is in GTP-U, which is not followed yet"),
+    (
+        "ims-volte/open5gs-open5gs__volte.pcapng",
+        "half of it is in GTP-U, which is not followed yet",
+    ),
     (
         "sip-malformed/ntop-nDPI__fuzz-2006-06-26-2594.pcap",
         "fuzzed: two messages with damaged start lines, no SIP to tshark, are kept and flagged",
@@ -114,8 +117,11 @@ fn decodes(desk: &Desk, found: &Value, name: &str) {
     let calls = found["calls"].as_array().into_iter().flatten();
     let streams = calls.flat_map(|call| call["streams"].as_array().into_iter().flatten());
     let counted: u64 = streams.filter_map(|stream| stream["packets"].as_u64()).sum();
-    let seen: usize =
-        desk.volumes("evidence").iter().map(|it| tshark(it, "rtp.version == 2", &["frame.number"]).len()).sum();
+    let seen: usize = desk
+        .volumes("evidence")
+        .iter()
+        .map(|it| tshark(it, "rtp.version == 2", &["frame.number"]).len())
+        .sum();
     assert_eq!(u64::try_from(seen).unwrap(), counted, "{name}");
 }
 

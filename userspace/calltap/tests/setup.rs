@@ -76,7 +76,11 @@ fn an_input_that_is_no_capture_is_refused_before_anything_is_written() {
     ] {
         let output = replay(&desk, &desk.path(name));
         assert_eq!(output.status.code(), Some(2), "{name}: {}", words(&output));
-        assert!(words(&output).contains(name) && words(&output).contains(mend), "{}", words(&output));
+        assert!(
+            words(&output).contains(name) && words(&output).contains(mend),
+            "{}",
+            words(&output)
+        );
         assert!(!desk.path("evidence").exists(), "{name}");
     }
 }

@@ -208,8 +208,11 @@ fn calls_over_tcp_are_followed_like_those_over_udp() {
         assert_eq!(found["calls"].as_array().unwrap().len(), 2, "{transport:?}: {found}");
         let rtp = u64::from(2 * calls.rtp_packets_per_side);
         assert_eq!(sum(&found["calls"], "cc_packets"), 2 * rtp, "{transport:?}: {found}");
-        let decoded: usize =
-            desk.volumes("evidence").iter().map(|it| tshark(it, "rtp", &["frame.number"]).len()).sum();
+        let decoded: usize = desk
+            .volumes("evidence")
+            .iter()
+            .map(|it| tshark(it, "rtp", &["frame.number"]).len())
+            .sum();
         assert_eq!(u64::try_from(decoded).unwrap(), 2 * rtp, "{transport:?}");
     }
 }
@@ -242,8 +245,7 @@ fn a_warrant_that_ends_in_mid_call_keeps_nothing_after_its_end() {
     let end = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(4);
     desk.warrant("SHORT", &[ALICE], (EVER.0, &end.to_string()));
     let capture = Capture::start(&desk, &lab, &[]);
-    let plan =
-        CallPlan { target_calls: 2, stranger_calls: 0, seconds: 6, ..CallPlan::default() };
+    let plan = CallPlan { target_calls: 2, stranger_calls: 0, seconds: 6, ..CallPlan::default() };
     let calls = lab.place_calls(&plan).unwrap();
     let sent = lab.mirrored().unwrap().sent;
     let (code, found, log) = capture.end("-INT");
@@ -270,8 +272,7 @@ fn each_warrant_gets_what_it_orders_of_one_and_the_same_call() {
     desk.iri_only_warrant("IRI", &[ALICE]);
     desk.warrant("NETWORK", &["ip:192.0.2.20"], EVER);
     let capture = Capture::start(&desk, &lab, &[]);
-    let plan =
-        CallPlan { target_calls: 2, stranger_calls: 2, seconds: 1, ..CallPlan::default() };
+    let plan = CallPlan { target_calls: 2, stranger_calls: 2, seconds: 1, ..CallPlan::default() };
     let calls = lab.place_calls(&plan).unwrap();
     let (code, found, log) = capture.end("-INT");
     assert_eq!(code, Some(0), "{found} {log}");
