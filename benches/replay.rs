@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use calltap::capture::CaptureFile;
-use calltap::cli::{Replay, Rotation};
+use calltap::cli::{Execution, Replay};
 use calltap::{Outcome, replay};
 use calltap_bench::call::{Call, TARGET, TARGET_ADDRESS};
 use calltap_bench::desk::Desk;
@@ -74,11 +74,13 @@ fn calltap(desk: &Desk, capture: &Capture) {
     let (outcome, summary) = replay::execute(&Replay {
         inputs: vec![capture.path.clone()],
         warrants: vec![desk.path("warrant.toml")],
-        trust: desk.path("trust"),
-        evidence: evidence.clone(),
-        config: Some(desk.path("config.toml")),
-        json: false,
-        rotation: Rotation::default(),
+        execution: Execution {
+            trust: desk.path("trust"),
+            evidence: evidence.clone(),
+            config: Some(desk.path("config.toml")),
+            rotate: Vec::new(),
+            json: false,
+        },
     })
     .expect("a replay");
     assert_eq!(outcome, Outcome::Fine);
