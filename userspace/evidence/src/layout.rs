@@ -30,9 +30,21 @@ pub(crate) fn signature(name: &str) -> String {
 }
 
 /// All names in `dir`. One that is not UTF-8 is none of ours, and stays visible as such.
+///
+/// `lost+found`, which a file system of its own has at its root, is no name as long as it is empty.
 pub(crate) fn names(dir: &Path) -> io::Result<BTreeSet<String>> {
-    fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(dir)? {
+        names.insert(entry?.file_name().to_string_lossy().into_owned());
+    }
+    let lost_found = fs::read_dir(dir.join(LOST_FOUND)).map(|mut entries| entries.next().is_none());
+    if lost_found.unwrap_or(false) {
+        names.remove(LOST_FOUND);
+    }
+    Ok(names)
 }
+
+const LOST_FOUND: &str = "lost+found";
 
 /// Whether `dir` is a LIID's directory that never came into use: prepared, and not yet in the audit
 /// when its writer died.

@@ -237,6 +237,16 @@ fn a_directory_with_something_else_in_it_is_refused() {
 }
 
 #[test]
+fn a_file_system_of_its_own_will_do() {
+    let court = Court::new();
+    fs::create_dir_all(court.root().join("lost+found")).unwrap();
+    court.store(EACH_SECOND).close();
+    assert_eq!(court.verify().state, State::Whole);
+    fs::write(court.root().join("lost+found/#12"), "found by fsck").unwrap();
+    assert_eq!(court.verify().state, State::Tampered);
+}
+
+#[test]
 fn another_nodes_directory_is_refused() {
     let court = Court::new();
     court.store(EACH_SECOND).close();
