@@ -14,7 +14,7 @@ use crossbeam::channel::bounded;
 
 mod desk;
 
-use desk::{Desk, EVER};
+use desk::Desk;
 
 /// A G.711 RTP packet from 192.0.2.1:4000 to 192.0.2.2:5000, in Ethernet.
 fn frame(sequence: u16) -> Vec<u8> {
@@ -31,10 +31,8 @@ fn frame(sequence: u16) -> Vec<u8> {
 #[test]
 fn a_media_packet_allocates_nothing() {
     let desk = Desk::new();
-    let path = desk.path(&desk.warrant("L-1", &["sip:alice@example.net"], EVER));
-    let trust = calltap_evidence::trust::Trust::open(&desk.path("trust")).unwrap();
-    let warrant = calltap_evidence::warrant::load(&path, &trust, &|_| Ok(())).unwrap();
-    let binding = Binding { authority: warrant.authority(0), call: CallKey { warrant: 0, cin: 1 } };
+    let call = CallKey { warrant: 0, cin: 1 };
+    let binding = Binding { authority: desk.authority("L-1", 0), call };
     let mut content = Content::default();
     for endpoint in ["192.0.2.1:4000", "192.0.2.2:5000"] {
         content.apply(Command::Open(endpoint.parse::<SocketAddr>().unwrap(), binding));

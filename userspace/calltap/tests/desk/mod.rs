@@ -7,6 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use calltap_evidence::record::Authority;
+use calltap_evidence::trust::Trust;
+use calltap_evidence::warrant;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -97,6 +100,13 @@ impl Desk {
         fs::write(self.path(&file), text).expect("a draft");
         self.fine(&["warrant", "sign", &file, "--key", "keys/court.key"]);
         file
+    }
+
+    /// What a warrant gives that was loaded as the program loads it, under `id`.
+    pub(crate) fn authority(&self, liid: &str, id: u32) -> Authority {
+        let path = self.path(&self.warrant(liid, &["sip:alice@example.net"], EVER));
+        let trust = Trust::open(&self.path("trust")).expect("a trust store");
+        warrant::load(&path, &trust, &|_| Ok(())).expect("a warrant").authority(id)
     }
 
     /// Replays a capture into the directory `evidence`; gives the JSON object.

@@ -1,0 +1,85 @@
+//! Whose a media packet is, by its two ends.
+
+mod desk;
+
+use std::net::SocketAddr;
+
+use calltap::content::{Binding, Command, Content, Network, Seen};
+use calltap_evidence::chunk::Chunk;
+use calltap_proto::CallKey;
+use desk::Desk;
+
+const ALICE: &str = "192.0.2.1:4000";
+const BOB: &str = "192.0.2.2:5000";
+const CAROL: &str = "192.0.2.3:6000";
+
+fn at(endpoint: &str) -> SocketAddr {
+    endpoint.parse().unwrap()
+}
+
+/// The calls, as warrant and CIN, that get a packet.
+fn kept(content: &Content, source: &str, destination: &str) -> Vec<(u32, u32)> {
+    let mut chunk = Chunk::default();
+    let seen =
+        Seen { at_ns: 1_700_000_000_000_000_000, interface: 0, original_len: 1, frame: b"x" };
+    content.keep(seen, at(source), at(destination), |record| chunk.try_push(&record).unwrap());
+    chunk.records().map(|record| (record.warrant(), record.cin())).collect()
+}
+
+fn content(desk: &Desk, bindings: &[(&str, u32, u32)]) -> Content {
+    let mut content = Content::default();
+    let authorities = [desk.authority("L-0", 0), desk.authority("L-1", 1)];
+    for &(endpoint, warrant, cin) in bindings {
+        let authority = authorities[warrant as usize];
+        let binding = Binding { authority, call: CallKey { warrant, cin } };
+        content.apply(Command::Open(at(endpoint), binding));
+    }
+    content
+}
+
+#[test]
+fn one_known_end_is_enough_and_either_will_do() {
+    let content = content(&Desk::new(), &[(ALICE, 0, 1)]);
+    assert_eq!(kept(&content, ALICE, BOB), [(0, 1)]);
+    assert_eq!(kept(&content, BOB, ALICE), [(0, 1)]);
+    assert!(kept(&content, BOB, CAROL).is_empty());
+}
+
+#[test]
+fn calls_that_share_an_answerers_port_are_told_apart_by_their_other_end() {
+    let ends = [(ALICE, 0, 1), (BOB, 0, 1), (CAROL, 0, 2), (BOB, 0, 2)];
+    let content = content(&Desk::new(), &ends);
+    assert_eq!(kept(&content, ALICE, BOB), [(0, 1)]);
+    assert_eq!(kept(&content, BOB, CAROL), [(0, 2)]);
+}
+
+#[test]
+fn two_warrants_for_one_call_get_a_record_each() {
+    let ends = [(ALICE, 0, 1), (BOB, 0, 1), (ALICE, 1, 7), (BOB, 1, 7)];
+    let content = content(&Desk::new(), &ends);
+    assert_eq!(kept(&content, ALICE, BOB), [(0, 1), (1, 7)]);
+}
+
+#[test]
+fn what_is_closed_or_forgotten_is_kept_no_more() {
+    let desk = Desk::new();
+    let mut content = content(&desk, &[(ALICE, 0, 1), (BOB, 1, 2)]);
+    content.apply(Command::Close(at(ALICE), CallKey { warrant: 0, cin: 1 }));
+    assert_eq!(kept(&content, ALICE, BOB), [(1, 2)]);
+    content.apply(Command::Forget(1));
+    assert!(kept(&content, ALICE, BOB).is_empty());
+    assert_eq!(content.until_ns(at(BOB)), None);
+}
+
+#[test]
+fn a_network_gets_what_no_call_of_its_warrant_explains() {
+    let desk = Desk::new();
+    let mut content = content(&desk, &[(ALICE, 0, 3)]);
+    let network = Network { address: "192.0.2.0".parse().unwrap(), length: 30 };
+    let call = CallKey { warrant: 0, cin: 1 };
+    let binding = Binding { authority: desk.authority("L-2", 0), call };
+    content.apply(Command::OpenNetwork(network, binding));
+    assert_eq!(kept(&content, ALICE, "198.51.100.1:9"), [(0, 3)]);
+    assert_eq!(kept(&content, BOB, "198.51.100.1:9"), [(0, 1)]);
+    assert!(kept(&content, "192.0.2.4:1", "198.51.100.1:9").is_empty());
+}
