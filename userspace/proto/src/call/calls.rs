@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 use super::followed::Followed;
 use crate::time::Timestamp;
@@ -13,6 +14,8 @@ pub(super) struct Calls {
     /// Messages without a Call-ID share the empty one.
     by_call_id: BTreeMap<Box<[u8]>, Followed>,
     by_due: BTreeSet<(Timestamp, Box<[u8]>)>,
+    /// Endpoints in their grace time, each with the call that no longer wants it.
+    fading: BTreeSet<(SocketAddr, Box<[u8]>)>,
 }
 
 impl Calls {
@@ -33,18 +36,38 @@ impl Calls {
     pub(super) fn take(&mut self, call_id: &[u8]) -> Option<Followed> {
         let (call_id, call) = self.by_call_id.remove_entry(call_id)?;
         self.by_due.remove(&(call.due, call_id));
+        self.forget_fading(&call);
         Some(call)
     }
 
     /// Takes out the call that must be looked at first.
     pub(super) fn take_next(&mut self) -> Option<Followed> {
         let (_, call_id) = self.by_due.pop_first()?;
-        self.by_call_id.remove(&call_id)
+        let call = self.by_call_id.remove(&call_id)?;
+        self.forget_fading(&call);
+        Some(call)
+    }
+
+    /// Takes out a call for which `endpoint` is in its grace time.
+    pub(super) fn take_fading(&mut self, endpoint: SocketAddr) -> Option<Followed> {
+        let first = (endpoint, Box::default());
+        let (found, call_id) = self.fading.range(first..).next()?;
+        if *found != endpoint {
+            return None;
+        }
+        let call_id = call_id.clone();
+        self.take(&call_id)
+    }
+
+    /// Whether any endpoint is in its grace time.
+    pub(super) fn has_fading(&self) -> bool {
+        !self.fading.is_empty()
     }
 
     /// Takes out all calls, in the order of their Call-IDs.
     pub(super) fn take_all(&mut self) -> Vec<Followed> {
         self.by_due.clear();
+        self.fading.clear();
         core::mem::take(&mut self.by_call_id).into_values().collect()
     }
 
@@ -52,7 +75,15 @@ impl Calls {
     pub(super) fn put(&mut self, call: Followed) {
         if !call.is_unbound() {
             self.by_due.insert((call.due, call.call_id.clone()));
+            let fading = call.fading().map(|endpoint| (endpoint, call.call_id.clone()));
+            self.fading.extend(fading);
             self.by_call_id.insert(call.call_id.clone(), call);
+        }
+    }
+
+    fn forget_fading(&mut self, call: &Followed) {
+        for endpoint in call.fading() {
+            self.fading.remove(&(endpoint, call.call_id.clone()));
         }
     }
 }

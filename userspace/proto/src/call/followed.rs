@@ -113,6 +113,31 @@ impl Followed {
         self.set_due(limits);
     }
 
+    /// Endpoints that it wants.
+    pub(super) fn wanted(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.open.iter().filter(|(_, open)| open.closing.is_none()).map(|(endpoint, _)| *endpoint)
+    }
+
+    /// Endpoints in their grace time.
+    pub(super) fn fading(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.open.iter().filter(|(_, open)| open.closing.is_some()).map(|(endpoint, _)| *endpoint)
+    }
+
+    /// Cuts an endpoint's grace time short: another call has it now.
+    pub(super) fn release(
+        &mut self,
+        endpoint: SocketAddr,
+        at: Timestamp,
+        limits: &Limits,
+        sink: &mut Sink<'_>,
+    ) {
+        if self.open.get(&endpoint).is_some_and(|open| open.closing.is_some()) {
+            self.open.remove(&endpoint);
+            tell_closed(&self.bindings, endpoint, at, sink);
+            self.set_due(limits);
+        }
+    }
+
     /// Lets time pass: closes endpoints, and ends the call where nothing more can come.
     pub(super) fn pass(&mut self, now: Timestamp, limits: &Limits, sink: &mut Sink<'_>) {
         let bindings = &self.bindings;

@@ -1,6 +1,7 @@
 //! From a message to what follows from it: its calls, their media, and the message itself.
 
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 use super::calls::Calls;
 use super::counters::Counters;
@@ -140,6 +141,7 @@ impl Follower {
         let is_known = message.call_id.is_some_and(|call_id| self.calls.has(call_id));
         if hits.is_empty() && !is_known {
             self.counters.strangers += 1;
+            self.strangers_media(at, path, message, sink);
             return Verdict::Stranger;
         }
         let mut call = self.call(message.call_id.unwrap_or_default(), at, sink);
@@ -156,6 +158,9 @@ impl Follower {
         call.progress.feed(at, path, message);
         call.legs.feed(path, message, session.as_ref());
         call.reconcile(at, &self.limits, sink);
+        for endpoint in call.wanted() {
+            self.release(endpoint, at, sink);
+        }
         let kept = Summary {
             start_line: message.start_line,
             description: description.map(|text| identify(message, text)),
@@ -164,6 +169,35 @@ impl Follower {
         self.give(&call, at, &kept, frames, sink);
         self.calls.put(call);
         Verdict::Target
+    }
+
+    /// A port that a target's call has just left may be a stranger's now: what a stranger announces
+    /// is looked at while some endpoint is in its grace time, and ends that.
+    fn strangers_media(
+        &mut self,
+        at: Timestamp,
+        path: Path,
+        message: &Message<'_>,
+        sink: &mut Sink<'_>,
+    ) {
+        if !self.calls.has_fading() {
+            return;
+        }
+        let description = message.description().filter(|_| Legs::concern(message.method()));
+        let Some(description) = description else { return };
+        let mut legs = Legs::default();
+        legs.feed(path, message, Some(&sdp::scan(description)));
+        for endpoint in legs.wanted(self.limits.endpoints).into_keys() {
+            self.release(endpoint, at, sink);
+        }
+    }
+
+    /// Ends the grace time of an endpoint that another call has announced.
+    fn release(&mut self, endpoint: SocketAddr, at: Timestamp, sink: &mut Sink<'_>) {
+        while let Some(mut call) = self.calls.take_fading(endpoint) {
+            call.release(endpoint, at, &self.limits, sink);
+            self.calls.put(call);
+        }
     }
 
     /// RFC 3261 §7 does not know these bytes, but a target may have sent them.

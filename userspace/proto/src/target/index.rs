@@ -62,9 +62,11 @@ impl Index {
             }
             (Scheme::Sip, Some(user)) => {
                 self.user(user, uri.host, found);
-                // Parameters of a number in a user part do not belong to the number.
+                // Parameters of a number in a user part do not belong to the number; in any other
+                // user part a semicolon is a character like all others (RFC 3261 §19.1.1).
                 let number = until(user, b';');
-                if number.len() < user.len() {
+                let is_number = |byte: &u8| byte.is_ascii_digit() || b"+-.()".contains(byte);
+                if number.len() < user.len() && number.iter().all(is_number) {
                     self.user(number, uri.host, found);
                 }
                 if uri.user_is_phone || number.starts_with(b"+") {
@@ -209,7 +211,7 @@ mod tests {
             (alice, "sips:alice@EXAMPLE.net.:5061;transport=tls?x=y", true),
             (alice, "sip:%61lice@example.net", true),
             (alice, "sip:alice:secret@example.net", true),
-            (alice, "sip:alice;phone-context=x@example.net", true),
+            (alice, "sip:alice;day=tuesday@example.net", false),
             (alice, "sip:Alice@example.net", false),
             (alice, "sip:alice@example.org", false),
             (alice, "sip:alice@sub.example.net", false),

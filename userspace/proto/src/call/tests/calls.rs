@@ -50,6 +50,19 @@ fn retransmitted_invite_opens_no_second_call() {
 }
 
 #[test]
+fn a_stranger_who_announces_a_port_in_its_grace_time_ends_that() {
+    let log = events(
+        "0 A>B INVITE 1 sdp=4000
+         2 B>A 200 INVITE 1 sdp=5000
+         60 B>A BYE 9 by=B
+         60 A>B 200 BYE 9 by=B
+         61 A>B INVITE 7 id=other from=eve sdp=4000",
+    );
+    assert!(log.contains("61 1/1 - 192.0.2.1:4000"), "{log}");
+    assert!(log.contains("65 1/1 - 198.51.100.2:5000"), "{log}");
+}
+
+#[test]
 fn strangers_say_nothing() {
     assert_eq!(events("0 A>B INVITE 1 sdp=4000").lines().count(), 5);
     let mut other = warrant();
@@ -452,6 +465,6 @@ fn the_next_call_may_use_the_same_ports_at_once() {
          30 A>B BYE 2 id=two in",
     );
     assert!(log.contains(&std::format!("10.1 1/2 + {A}:4000")), "{log}");
-    assert!(log.contains(&std::format!("\n15 1/1 - {A}:4000")), "{log}");
+    assert!(log.contains(&std::format!("\n10.1 1/1 - {A}:4000")), "{log}");
     assert!(log.contains(&std::format!("\n35 1/2 - {A}:4000")), "{log}");
 }

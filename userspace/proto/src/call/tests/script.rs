@@ -86,7 +86,7 @@ pub(super) fn message(line: &str) -> Scripted {
 
     let callee = format!(";tag={}", option("tag").unwrap_or("b"));
     let known = option("in").is_some() || option("by").is_some() || status.is_some_and(|s| s > 100);
-    let alice = "<sip:alice@example.net>;tag=a".to_string();
+    let alice = format!("<sip:{}@example.net>;tag=a", option("from").unwrap_or("alice"));
     let bob = format!("<sip:bob@example.org>{}", if known { &callee } else { "" });
     let (caller, called) = if option("by").is_some() { (bob, alice) } else { (alice, bob) };
     let start = match status {
