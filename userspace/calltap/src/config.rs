@@ -2,6 +2,8 @@
 //!
 //! What a warrant decides (whom, when, what is delivered) cannot be set here.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +11,9 @@ use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
 use crate::cli::Execution;
+
+/// No file of settings is longer: what is, is something else.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// The settings of a run or a replay.
 #[derive(Debug, Clone, Deserialize)]
@@ -107,15 +112,21 @@ impl Config {
     /// Reads the settings, or takes the defaults where there is no file.
     fn load(path: Option<&Path>) -> anyhow::Result<Self> {
         let Some(path) = path else { return Ok(Self::default()) };
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("config {}", path.display()))?;
+        let mut text = String::new();
+        File::open(path)
+            .and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text))
+            .with_context(|| format!("config {}", path.display()))?;
         let config: Self =
             toml::from_str(&text).with_context(|| format!("config {}", path.display()))?;
         if config.signalling_ports.is_empty() {
             bail!("config {}: signalling_ports is empty: no call can be seen", path.display());
         }
-        if !config.frames_per_queue.is_power_of_two() || config.frames_per_queue < 64 {
-            bail!("config {}: frames_per_queue must be a power of two from 64", path.display());
+        let frames = config.frames_per_queue;
+        if !frames.is_power_of_two() || !(64..=1 << 20).contains(&frames) {
+            bail!("config {}: frames_per_queue: a power of two from 64 to 2^20", path.display());
+        }
+        if !(16..=1 << 24).contains(&config.max_endpoints) {
+            bail!("config {}: max_endpoints: from 16 to 2^24", path.display());
         }
         Ok(config)
     }

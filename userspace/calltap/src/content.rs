@@ -136,21 +136,25 @@ impl Content {
         let to = self.endpoints.bindings(destination);
         let bound = |side: &[Binding], call| side.iter().any(|binding| binding.call == call);
         let certain = from.iter().any(|binding| bound(to, binding.call));
-        for binding in from {
-            if !certain || bound(to, binding.call) {
+        let both = |binding: &&Binding| !certain || bound(to, binding.call);
+        let has = |side: &[Binding], warrant| side.iter().any(|it| it.call.warrant == warrant);
+        // A warrant gets a frame once, though several of its calls may have announced the endpoint.
+        for (place, binding) in from.iter().enumerate().filter(|(_, binding)| both(binding)) {
+            let earlier = from[..place].iter().filter(both);
+            if !earlier.into_iter().any(|it| it.call.warrant == binding.call.warrant) {
                 record(binding);
             }
         }
-        for binding in to {
-            if !certain && !bound(from, binding.call) {
+        for (place, binding) in to.iter().enumerate().filter(|_| !certain) {
+            let warrant = binding.call.warrant;
+            if !has(from, warrant) && !has(&to[..place], warrant) {
                 record(binding);
             }
         }
         for (network, binding) in &self.networks {
             let warrant = binding.call.warrant;
-            let explained = |side: &[Binding]| side.iter().any(|it| it.call.warrant == warrant);
             let covered = network.contains(source.ip()) || network.contains(destination.ip());
-            if covered && !explained(from) && !explained(to) {
+            if covered && !has(from, warrant) && !has(to, warrant) {
                 record(binding);
             }
         }

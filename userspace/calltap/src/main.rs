@@ -30,8 +30,20 @@ fn main() -> ExitCode {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::NotFine) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("calltap: {error:#}");
+            eprintln!("calltap: {}", words(&error));
             ExitCode::from(2)
         }
     }
+}
+
+/// An error with its causes, each said once: many errors quote their cause themselves.
+fn words(error: &anyhow::Error) -> String {
+    let mut words = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !words.contains(&cause) {
+            words += if words.is_empty() { "" } else { ": " };
+            words += &cause;
+        }
+    }
+    words
 }

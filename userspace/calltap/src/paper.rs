@@ -140,6 +140,9 @@ pub fn directory(dir: &Path, trust: &Path) -> anyhow::Result<Papers> {
     }
     papers.warrants = live;
     info!("{} of {} warrants can be executed", papers.warrants.len(), paths.len());
+    if papers.warrants.is_empty() {
+        warn!("nothing will be captured: {} holds no warrant that can be executed", dir.display());
+    }
     Ok(papers)
 }
 

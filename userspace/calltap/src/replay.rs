@@ -29,26 +29,25 @@ use filter::{Filter, Found};
 /// As [`execute`], and standard output that is closed.
 pub fn replay(arguments: &cli::Replay) -> anyhow::Result<Outcome> {
     let (outcome, summary) = execute(arguments)?;
-    if let Some(summary) = summary {
-        summary.print(arguments.execution.json)?;
-    }
+    summary.print(arguments.execution.json)?;
     Ok(outcome)
 }
 
-/// Executes warrants on capture files; what came of it, or `None` where nothing was captured
-/// because one of the warrants is refused.
+/// Executes warrants on capture files, and says what came of it.
 ///
+/// A refused warrant captures nothing and does not stop the others; where all are refused, nothing
+/// is read at all.
 /// A warrant's window is held against the frames' own time.
 ///
 /// # Errors
 /// An input that is no capture, evidence that cannot be written, settings that make no sense.
-pub fn execute(arguments: &cli::Replay) -> anyhow::Result<(Outcome, Option<Summary>)> {
+pub fn execute(arguments: &cli::Replay) -> anyhow::Result<(Outcome, Summary)> {
     let cli::Replay { inputs, warrants, execution } = arguments;
     let config = Config::of(execution)?;
     let papers = paper::files(warrants, &execution.trust)?;
-    if !papers.refused.is_empty() {
-        papers.log_refusals();
-        return Ok((Outcome::NotFine, None));
+    papers.log_refusals();
+    if papers.warrants.is_empty() {
+        return Ok((Outcome::NotFine, Summary::default()));
     }
     let inputs = open_inputs(inputs)?;
     let session = Session {
@@ -73,7 +72,7 @@ pub fn execute(arguments: &cli::Replay) -> anyhow::Result<(Outcome, Option<Summa
         now: Timestamp(0),
         foreign_links: 0,
     };
-    let mut whole = true;
+    let mut whole = papers.refused.is_empty();
     for mut input in inputs {
         if let Err(damage) = replay.read(&mut input) {
             // What came ahead of the damage is evidence all the same.
@@ -83,7 +82,7 @@ pub fn execute(arguments: &cli::Replay) -> anyhow::Result<(Outcome, Option<Summa
     }
     let (fine, summary) = replay.finish();
     let outcome = if whole && fine { Outcome::Fine } else { Outcome::NotFine };
-    Ok((outcome, Some(summary)))
+    Ok((outcome, summary))
 }
 
 /// Opens every input before anything is written, so that a mistyped name costs nothing.

@@ -14,7 +14,8 @@ use crate::{Outcome, cli};
 /// # Errors
 /// No directory, or a trust directory that cannot be read.
 pub fn verify(arguments: &cli::Verify) -> anyhow::Result<Outcome> {
-    if !arguments.dir.is_dir() {
+    let has = |name: &str| arguments.dir.join(name).exists();
+    if !has("node.pub") && !has("audit.jsonl") {
         bail!("{} is no evidence directory", arguments.dir.display());
     }
     let trust = arguments.trust.as_deref().map(Trust::open).transpose()?;

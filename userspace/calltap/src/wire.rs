@@ -36,7 +36,10 @@ impl Wire {
         });
         filter.set_signalling_ports(&config.signalling_ports);
         let (mut sockets, mut facts) = (Vec::new(), Vec::new());
-        for (number, name) in (0..).zip(names) {
+        for (number, name) in (0_u32..).zip(names) {
+            if facts.iter().any(|known: &InterfaceFacts| known.name == *name) {
+                bail!("--interface {name} is there twice: name each interface once");
+            }
             if config.mode == Mode::Mirror && carries_default_route(name) {
                 bail!(
                     "{name} carries this host's default route, and a mirror port's frames are \

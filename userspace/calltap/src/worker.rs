@@ -5,12 +5,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use calltap_proto::Timestamp;
 use calltap_xdp::clock::Offset;
-use calltap_xdp::{Socket, Statistics};
+use calltap_xdp::{Error, Socket, Statistics};
 use crossbeam::channel::Receiver;
+use tracing::warn;
 
 use crate::content::Command;
 use crate::intake::{Intake, Tally};
@@ -45,9 +47,10 @@ impl Worker {
     ///
     /// `failed` is called where the socket fails, because the interface went away; what was
     /// received is handed over all the same.
-    pub fn work(mut self, failed: impl FnOnce(calltap_xdp::Error)) -> (Tally, Statistics) {
+    pub fn work(mut self, failed: impl FnOnce(Error)) -> (Tally, Statistics) {
         let mut frames = Vec::with_capacity(BURST);
         let mut empty_since = None;
+        let mut is_down = false;
         let mut reporter = Reporter::to(self.intake.recorder.clone());
         loop {
             let received = self.socket.receive(&mut frames, BURST);
@@ -76,9 +79,20 @@ impl Worker {
                     break;
                 }
             }
-            if let Err(error) = self.socket.wait(NAP) {
-                failed(error);
-                break;
+            match self.socket.wait(NAP) {
+                Ok(_) => is_down = false,
+                // Frames come again when it is up, and none are lost in a link that is down.
+                Err(error @ Error::InterfaceDown { .. }) => {
+                    if !is_down {
+                        warn!("{error}");
+                    }
+                    is_down = true;
+                    thread::sleep(NAP);
+                }
+                Err(error) => {
+                    failed(error);
+                    break;
+                }
             }
         }
         self.intake.hand_over(true);

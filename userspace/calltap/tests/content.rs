@@ -54,6 +54,15 @@ fn calls_that_share_an_answerers_port_are_told_apart_by_their_other_end() {
 }
 
 #[test]
+fn a_warrant_gets_a_frame_once_though_two_of_its_calls_share_the_ends() {
+    let ends = [(ALICE, 0, 1), (BOB, 0, 1), (ALICE, 0, 2), (BOB, 0, 2)];
+    let shared = content(&Desk::new(), &ends);
+    assert_eq!(kept(&shared, ALICE, BOB), [(0, 1)]);
+    let answerer = content(&Desk::new(), &[(BOB, 0, 1), (BOB, 0, 2), (BOB, 1, 1)]);
+    assert_eq!(kept(&answerer, CAROL, BOB), [(0, 1), (1, 1)]);
+}
+
+#[test]
 fn two_warrants_for_one_call_get_a_record_each() {
     let ends = [(ALICE, 0, 1), (BOB, 0, 1), (ALICE, 1, 7), (BOB, 1, 7)];
     let content = content(&Desk::new(), &ends);

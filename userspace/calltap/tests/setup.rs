@@ -86,6 +86,58 @@ fn an_input_that_is_no_capture_is_refused_before_anything_is_written() {
 }
 
 #[test]
+fn a_refused_warrant_does_not_stop_the_others() {
+    let desk = Desk::new();
+    let good = desk.warrant("GOOD", &[ALICE], EVER);
+    let bad = desk.draft("BAD", &[ALICE], EVER);
+    let mut command = desk.command();
+    command.arg("replay").arg(calls()).args(["--warrant", &good, "--warrant", &bad]);
+    let output = command.args(["--trust", "trust", "--evidence", "evidence", "--json"]).output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["calls"].as_array().unwrap().len(), 2, "{found}");
+    assert!(!desk.path("evidence/BAD").exists());
+}
+
+#[test]
+fn two_captures_on_the_same_ports_are_two_calls_without_a_packet_of_the_strangers() {
+    let desk = Desk::new();
+    let warrant = desk.warrant("L-1", &[ALICE], EVER);
+    let mut command = desk.command();
+    command.arg("replay").arg(calls()).arg(calls().with_file_name("calls-tcp.pcapng"));
+    command.args(["--warrant", &warrant, "--trust", "trust", "--evidence", "evidence", "--json"]);
+    let output = command.output().unwrap();
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let media = |it: &serde_json::Value| it["cc_packets"].as_u64().unwrap();
+    let media: Vec<_> = found["calls"].as_array().unwrap().iter().map(media).collect();
+    assert_eq!(media, [200, 200, 100], "{found}");
+}
+
+#[test]
+fn evidence_of_a_node_that_the_trust_store_does_not_know_is_not_whole() {
+    let desk = Desk::new();
+    let warrant = desk.warrant("L-1", &[ALICE], EVER);
+    desk.replay(&calls(), &warrant, &[]);
+    desk.fine(&["verify", "evidence", "--trust", "trust"]);
+    fs::copy(desk.path("keys/pretender.pub"), desk.path("trust/ghent.node.pub")).unwrap();
+    let output = desk.run(&["verify", "evidence", "--trust", "trust"]);
+    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
+    assert!(words(&output).contains("node.pub"), "{}", words(&output));
+    fs::copy(desk.path("evidence/node.pub"), desk.path("trust/node.pub")).unwrap();
+    desk.fine(&["verify", "evidence", "--trust", "trust"]);
+}
+
+#[test]
+fn a_pipe_in_a_warrants_place_is_refused_and_not_waited_for() {
+    let desk = Desk::new();
+    assert!(Command::new("mkfifo").arg(desk.path("pipe.toml")).status().unwrap().success());
+    let output = desk.run(&["warrant", "check", "pipe.toml", "--trust", "trust"]);
+    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
+    assert!(words(&output).contains("refused: unreadable: "), "{}", words(&output));
+}
+
+#[test]
 fn an_unknown_link_type_is_passed_over_by_name() {
     let desk = Desk::new();
     // A classic pcap of link type 105 (IEEE 802.11) with one frame.

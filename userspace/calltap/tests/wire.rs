@@ -362,6 +362,24 @@ fn a_second_filter_on_the_interface_is_refused_by_name() {
 }
 
 #[test]
+fn a_link_that_was_down_for_a_while_goes_on() {
+    let Some(lab) = laid() else { return };
+    let desk = Desk::new();
+    desk.warrant("FLAP", &[ALICE], EVER);
+    let capture = Capture::start(&desk, &lab, &[]);
+    for state in ["down", "up"] {
+        let mut set = lab.command_in_tap("ip");
+        assert!(set.args(["link", "set", lab.tap_interface(), state]).status().unwrap().success());
+        sleep(Duration::from_millis(500));
+    }
+    let plan = CallPlan { target_calls: 1, stranger_calls: 0, seconds: 1, ..CallPlan::default() };
+    lab.place_calls(&plan).unwrap();
+    let (code, found, log) = capture.end("-INT");
+    assert_eq!(code, Some(0), "{found} {log}");
+    assert_eq!(sum(&found["calls"], "cc_packets"), 100, "{found} {log}");
+}
+
+#[test]
 fn an_interface_that_goes_away_ends_the_run_and_loses_nothing() {
     let Some(lab) = laid() else { return };
     let desk = Desk::new();

@@ -233,21 +233,26 @@ impl Check<'_> {
         }
     }
 
+    /// Who vouches for the node's key: nobody but the directory, or the trust store. A store that
+    /// knows nodes and not this one is told of evidence that another node made.
     fn note_trust(&mut self, node: &PublicKey) {
         let id = node.id();
-        let known = self.trust.map(|trust| trust.nodes().iter().find(|known| known.key == *node));
-        self.notes.push(match known {
+        let nodes = self.trust.map(Trust::nodes).unwrap_or_default();
+        let note = match nodes.iter().find(|known| known.key == *node) {
+            Some(known) => format!("the node key {id} is `{}` of the trust store", known.name),
+            None if !nodes.is_empty() => {
+                let what = format!("the key {id} is none of the nodes that the trust store knows");
+                return self.broken(layout::NODE, Place::File, what);
+            }
+            None if self.trust.is_some() => {
+                format!("the node key {id} is not in the trust store: compare it by hand")
+            }
             None => format!(
                 "held against the node key {id} that lies in the directory itself; \
                  whoever can replace the whole directory can replace that key"
             ),
-            Some(None) => {
-                format!("the node key {id} is not in the trust store: compare it by hand")
-            }
-            Some(Some(known)) => {
-                format!("the node key {id} is `{}` of the trust store", known.name)
-            }
-        });
+        };
+        self.notes.push(note);
     }
 
     /// Reads the audit: the cases that it names, and how far it says that their ledgers went.

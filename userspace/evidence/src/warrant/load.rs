@@ -199,6 +199,10 @@ fn is_country(text: &str) -> bool {
 
 /// The file's bytes; `None` if there are more than `limit`.
 fn read(path: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
+    // Opening a pipe would wait for a writer that may never come.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
     let mut bytes = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     File::open(path)?.take(most).read_to_end(&mut bytes)?;
