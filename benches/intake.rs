@@ -8,9 +8,9 @@ use calltap::content::{Binding, Command, Content};
 use calltap::intake::{Intake, Open, Tally};
 use calltap::pool::Pool;
 use calltap::recorder::Delivery;
+use calltap_bench::Random;
 use calltap_bench::desk::Desk;
 use calltap_bench::frame::{endpoint, rtp, udp};
-use calltap_bench::{Random, measuring};
 use calltap_evidence::chunk::Chunk;
 use calltap_proto::{CallKey, Timestamp};
 use calltap_xdp::Reason;
@@ -54,10 +54,9 @@ fn records(delivered: &Receiver<Delivery>) -> u64 {
 
 fn media(c: &mut Criterion) {
     let authority = Desk::lay().authority();
-    let many = if measuring() { 100_000 } else { 10_000 };
     let mut group = c.benchmark_group("intake/a media packet");
     group.throughput(Throughput::ElementsAndBytes { elements: 1, bytes: 214 });
-    for calls in [1, many] {
+    for (name, calls) in [("1 call", 1), ("100k calls", 100_000)] {
         let mut content = Content::default();
         let mut frames = Vec::new();
         for cin in 1..=calls {
@@ -72,7 +71,7 @@ fn media(c: &mut Criterion) {
         let (mut intake, delivered) = intake(content);
         let (mut taken, mut recorded) = (0, 0);
         let mut turn = frames.iter().cycle();
-        group.bench_function(format!("{calls} calls"), |b| {
+        group.bench_function(name, |b| {
             b.iter(|| {
                 taken += 1;
                 let frame = turn.next().expect("a frame");

@@ -9,7 +9,7 @@
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use calltap::capture::CaptureFile;
 use calltap::cli::{Execution, Replay};
@@ -95,14 +95,14 @@ fn tshark(desk: &Desk, capture: &Capture) {
         "sip.from.user == \"{TARGET}\" || sip.to.user == \"{TARGET}\" \
          || (rtp && ip.addr == {TARGET_ADDRESS})"
     );
-    let status = Command::new("tshark")
+    let run = Command::new("tshark")
         .arg("-nr")
         .arg(&capture.path)
         .args(["-Y", &filter, "-w"])
         .arg(&out)
-        .stderr(Stdio::null())
-        .status();
-    assert!(status.expect("tshark").success());
+        .output()
+        .expect("tshark");
+    assert!(run.status.success(), "tshark: {}", String::from_utf8_lossy(&run.stderr));
     let mut written = CaptureFile::open(&out).expect("what tshark wrote");
     let mut kept = 0;
     while written.next_frame().expect("a frame").is_some() {
