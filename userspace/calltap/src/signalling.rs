@@ -31,7 +31,7 @@ pub struct Reach {
     /// The filter in the kernel.
     pub filter: Filter,
     /// One channel for each worker.
-    pub workers: Vec<Sender<Command>>,
+    pub workers: Vec<Sender<Vec<Command>>>,
     /// The recorder.
     pub recorder: Sender<Delivery>,
     /// Empty chunks of this thread.
@@ -62,6 +62,8 @@ pub enum Request {
 struct Outlet {
     reach: Reach,
     chunk: Option<Lent<Chunk>>,
+    /// What the workers are to be told.
+    commands: Vec<Command>,
     /// Endpoints whose entry in the kernel's map may be wrong now.
     touched: Vec<SocketAddr>,
     /// Networks whose warrant is not in force yet.
@@ -78,10 +80,7 @@ impl Effects for Outlet {
             Command::OpenNetwork(network, binding) => self.networks.push((*network, *binding)),
             Command::Forget(_) => {}
         }
-        for worker in &self.reach.workers {
-            // A worker that has ended listens to nobody.
-            let _ = worker.send(command.clone());
-        }
+        self.commands.push(command);
     }
 
     fn record(&mut self, record: &Record<'_>) {
@@ -134,8 +133,19 @@ impl Outlet {
         });
     }
 
-    /// Brings the kernel's endpoint map in line with `content`; says how many entries were opened.
+    /// Tells the workers, and then brings the kernel's endpoint map in line with `content`; says how
+    /// many entries were opened.
+    ///
+    /// What follows from one message is told as one: a worker that knew a call under one warrant,
+    /// and not yet under another, would take its packets for the first one's alone.
     fn publish(&mut self, content: &Content) -> u64 {
+        if !self.commands.is_empty() {
+            let commands = std::mem::take(&mut self.commands);
+            for worker in &self.reach.workers {
+                // A worker that has ended listens to nobody.
+                let _ = worker.send(commands.clone());
+            }
+        }
         let mut opened = 0;
         for endpoint in self.touched.drain(..) {
             let done = match content.until_ns(endpoint) {
@@ -161,8 +171,14 @@ pub fn follow(
     heard: &Receiver<Lent<Batch>>,
     requests: &Receiver<Request>,
 ) -> Closing {
-    let mut outlet =
-        Outlet { reach, chunk: None, touched: Vec::new(), networks: Vec::new(), lost_records: 0 };
+    let mut outlet = Outlet {
+        reach,
+        chunk: None,
+        commands: Vec::new(),
+        touched: Vec::new(),
+        networks: Vec::new(),
+        lost_records: 0,
+    };
     let mut follower = Follower::new(limits, orders, &mut outlet);
     let mut trigger_ns = Histogram::new(3).unwrap_or_else(|_| unreachable!());
     let mut deadline_ns = 0;
@@ -175,6 +191,7 @@ pub fn follow(
             deadline_ns = until;
             outlet.reach.filter.set_signalling_deadline(until);
         }
+        outlet.publish(follower.content());
         outlet.open_networks(now);
         for request in requests.try_iter() {
             match request {
@@ -192,7 +209,7 @@ pub fn follow(
             Ok(batch) => {
                 for kept in batch.frames() {
                     follower.feed(kept, &mut outlet);
-                    if !outlet.touched.is_empty() && outlet.publish(follower.content()) > 0 {
+                    if outlet.publish(follower.content()) > 0 {
                         let arrived_ns = outlet.reach.clock.boot_ns(kept.at.0);
                         let _ = trigger_ns.record(clock::boot_ns().saturating_sub(arrived_ns));
                     }

@@ -35,7 +35,7 @@ pub struct Worker {
     /// Turns the boot times of frames into Unix time.
     pub clock: Offset,
     /// Changes of who is listened to; sent ahead of the kernel's map.
-    pub commands: Receiver<Command>,
+    pub commands: Receiver<Vec<Command>>,
     /// Copies what is kept.
     pub intake: Intake,
     /// Set once the filter is off the interface: the worker ends when its ring is empty.
@@ -56,7 +56,7 @@ impl Worker {
             let received = self.socket.receive(&mut frames, BURST);
             // The order matters: a command is sent before the kernel's map is set, so whatever
             // this burst holds because of it, the command is here by now.
-            for command in self.commands.try_iter() {
+            for command in self.commands.try_iter().flatten() {
                 self.intake.content.apply(command);
             }
             for frame in &frames {
