@@ -242,10 +242,10 @@ fn without_a_warrant_in_force_nothing_reaches_user_space() {
 fn a_warrant_that_ends_in_mid_call_keeps_nothing_after_its_end() {
     let Some(lab) = laid() else { return };
     let desk = Desk::new();
-    let end = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(4);
+    let end = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(7);
     desk.warrant("SHORT", &[ALICE], (EVER.0, &end.to_string()));
     let capture = Capture::start(&desk, &lab, &[]);
-    let plan = CallPlan { target_calls: 2, stranger_calls: 0, seconds: 6, ..CallPlan::default() };
+    let plan = CallPlan { target_calls: 2, stranger_calls: 0, seconds: 10, ..CallPlan::default() };
     let calls = lab.place_calls(&plan).unwrap();
     let sent = lab.mirrored().unwrap().sent;
     let (code, found, log) = capture.end("-INT");
@@ -299,7 +299,7 @@ fn a_killed_capture_keeps_all_but_its_last_second_and_says_that_it_was_interrupt
     let witness = lab.witness(&desk.path("witness.pcapng")).unwrap();
     let plan = CallPlan { target_calls: 4, stranger_calls: 2, ..CallPlan::default() };
     let calls = lab.begin_calls(&plan).unwrap();
-    sleep(Duration::from_millis(2500));
+    sleep(Duration::from_millis(3500));
     let before = jiff::Timestamp::now();
     capture.signal("-KILL");
     capture.wait();
