@@ -136,11 +136,12 @@ impl Content {
         let to = self.endpoints.bindings(destination);
         let bound = |side: &[Binding], call| side.iter().any(|binding| binding.call == call);
         let certain = from.iter().any(|binding| bound(to, binding.call));
-        let both = |binding: &&Binding| !certain || bound(to, binding.call);
+        let owns =
+            |binding: &&Binding| !certain || (bound(from, binding.call) && bound(to, binding.call));
         let has = |side: &[Binding], warrant| side.iter().any(|it| it.call.warrant == warrant);
         // A warrant gets a frame once, though several of its calls may have announced the endpoint.
-        for (place, binding) in from.iter().enumerate().filter(|(_, binding)| both(binding)) {
-            let earlier = from[..place].iter().filter(both);
+        for (place, binding) in from.iter().enumerate().filter(|(_, binding)| owns(binding)) {
+            let earlier = from[..place].iter().filter(owns);
             if !earlier.into_iter().any(|it| it.call.warrant == binding.call.warrant) {
                 record(binding);
             }
@@ -154,7 +155,8 @@ impl Content {
         for (network, binding) in &self.networks {
             let warrant = binding.call.warrant;
             let covered = network.contains(source.ip()) || network.contains(destination.ip());
-            if covered && !has(from, warrant) && !has(to, warrant) {
+            let mut owners = from.iter().chain(to).filter(owns);
+            if covered && !owners.any(|it| it.call.warrant == warrant) {
                 record(binding);
             }
         }

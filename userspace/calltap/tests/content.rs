@@ -81,6 +81,17 @@ fn what_is_closed_or_forgotten_is_kept_no_more() {
 }
 
 #[test]
+fn a_network_gets_what_another_warrants_call_explains() {
+    let desk = Desk::new();
+    let mut content = content(&desk, &[(ALICE, 0, 1), (BOB, 0, 1), (BOB, 1, 2)]);
+    let network = Network { address: "192.0.2.0".parse().unwrap(), length: 30 };
+    let call = CallKey { warrant: 1, cin: 1 };
+    let binding = Binding { authority: desk.authority("L-2", 1), call };
+    content.apply(Command::OpenNetwork(network, binding));
+    assert_eq!(kept(&content, ALICE, BOB), [(0, 1), (1, 1)]);
+}
+
+#[test]
 fn a_network_gets_what_no_call_of_its_warrant_explains() {
     let desk = Desk::new();
     let mut content = content(&desk, &[(ALICE, 0, 3)]);
