@@ -147,12 +147,12 @@ fn carry_out(
                 at_ns: at.0,
             }));
         }
-        Event::MediaOpened { call, endpoint, kind, clocks, .. } => {
+        Event::MediaOpened { call, endpoint, kind, terms, .. } => {
             let Some(order) = orders.get(&call.warrant) else { return };
             let binding = Binding { authority: order.authority, call };
             command(Command::Open(endpoint, binding), effects);
-            let clocks = Box::new(clocks.clone());
-            effects.note(Note::Media { call, endpoint, kind, clocks });
+            let terms = Box::new(terms.clone());
+            effects.note(Note::Media { call, endpoint, kind, terms });
         }
         Event::MediaClosed { call, endpoint, .. } => {
             command(Command::Close(endpoint, call), effects);

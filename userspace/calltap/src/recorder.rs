@@ -9,8 +9,9 @@ use calltap_evidence::lines::{CallLine, Match, StreamLine, VolumeLine};
 use calltap_evidence::record::Kind;
 use calltap_evidence::session::InterfaceFacts;
 use calltap_evidence::store::{self, Store};
+use calltap_proto::media::MediaTerms;
 use calltap_proto::packet::{self, Body, LinkType};
-use calltap_proto::rtp::{PayloadClocks, Stream, Streams};
+use calltap_proto::rtp::{Stream, Streams};
 use calltap_proto::{CallKey, Cause, MediaKind, Timestamp};
 use tracing::error;
 
@@ -29,8 +30,8 @@ pub enum Note {
         endpoint: SocketAddr,
         /// What is received there.
         kind: MediaKind,
-        /// Clock rates of its payload types.
-        clocks: Box<PayloadClocks>,
+        /// What is announced for it.
+        terms: Box<MediaTerms>,
     },
     /// The call is over, and so is its grace time: no record of it follows.
     Ended {
@@ -76,7 +77,7 @@ pub struct CallFacts {
 /// A call that has not ended.
 struct LiveCall {
     facts: CallFacts,
-    media: BTreeMap<SocketAddr, (MediaKind, Box<PayloadClocks>)>,
+    media: BTreeMap<SocketAddr, (MediaKind, Box<MediaTerms>)>,
     streams: Streams,
     /// Whether anything was recorded of it.
     recorded: bool,
@@ -145,9 +146,9 @@ impl Recorder {
                 let (call, media, streams) = (facts.call, BTreeMap::new(), Streams::default());
                 self.live.insert(call, LiveCall { facts, media, streams, recorded: false });
             }
-            Note::Media { call, endpoint, kind, clocks } => {
+            Note::Media { call, endpoint, kind, terms } => {
                 if let Some(live) = self.live.get_mut(&call) {
-                    live.media.insert(endpoint, (kind, clocks));
+                    live.media.insert(endpoint, (kind, terms));
                 }
             }
             Note::Ended { call, at_ns, cause } => {
@@ -194,9 +195,9 @@ impl Recorder {
         let Some(&link) = link else { return };
         let Some((source, destination, payload)) = datagram(link, record.frame()) else { return };
         let announced = live.media.get(&destination).or_else(|| live.media.get(&source));
-        if let Some((MediaKind::Rtp, clocks)) = announced {
+        if let Some((MediaKind::Rtp, terms)) = announced {
             let at = Timestamp(record.at_ns());
-            live.streams.feed(at, source, destination, payload, clocks);
+            live.streams.feed(at, source, destination, payload, &terms.clocks);
         }
     }
 

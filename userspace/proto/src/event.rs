@@ -4,8 +4,8 @@ use core::net::SocketAddr;
 
 use thiserror::Error;
 
+use crate::media::MediaTerms;
 use crate::packet::LinkType;
-use crate::rtp::PayloadClocks;
 use crate::target::Identity;
 use crate::time::Timestamp;
 use crate::warrant::CallKey;
@@ -54,7 +54,7 @@ pub enum Event<'a> {
         /// The first thing found wrong with the message.
         flaw: Option<Flaw>,
     },
-    /// Media from or to this endpoint belongs to the call; also sent when its clocks change.
+    /// Media from or to this endpoint belongs to the call; also sent when its terms change.
     MediaOpened {
         /// The call that announced it.
         call: CallKey,
@@ -62,8 +62,8 @@ pub enum Event<'a> {
         endpoint: SocketAddr,
         /// What is received there.
         kind: MediaKind,
-        /// Clock rates of the payload types announced for it.
-        clocks: &'a PayloadClocks,
+        /// What is announced for it: clocks, keys, ICE.
+        terms: &'a MediaTerms,
         /// Arrival of the announcing message's last frame.
         at: Timestamp,
     },

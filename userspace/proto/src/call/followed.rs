@@ -206,8 +206,8 @@ impl Followed {
 
     fn open_all(&self, call: CallKey, at: Timestamp, sink: &mut Sink<'_>) {
         for (&endpoint, Open { wanted, .. }) in &self.open {
-            let (kind, clocks) = (wanted.kind, &wanted.clocks);
-            sink(Event::MediaOpened { call, endpoint, kind, clocks, at });
+            let (kind, terms) = (wanted.kind, &wanted.terms);
+            sink(Event::MediaOpened { call, endpoint, kind, terms, at });
         }
     }
 
@@ -235,8 +235,8 @@ fn tell_open(
     sink: &mut Sink<'_>,
 ) {
     for binding in bindings.iter().filter(|binding| binding.content) {
-        let (call, kind, clocks) = (binding.key, wanted.kind, &wanted.clocks);
-        sink(Event::MediaOpened { call, endpoint, kind, clocks, at });
+        let (call, kind, terms) = (binding.key, wanted.kind, &wanted.terms);
+        sink(Event::MediaOpened { call, endpoint, kind, terms, at });
     }
 }
 

@@ -12,7 +12,7 @@ use core::net::SocketAddr;
 
 use super::path::Path;
 use crate::event::MediaKind;
-use crate::rtp::PayloadClocks;
+use crate::media::MediaTerms;
 use crate::sdp::{Media, Session};
 use crate::sip::{self, Message, StartLine};
 
@@ -26,7 +26,7 @@ pub(super) struct Legs {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
     pub(super) kind: MediaKind,
-    pub(super) clocks: PayloadClocks,
+    pub(super) terms: MediaTerms,
 }
 
 #[derive(Debug)]
@@ -65,7 +65,7 @@ struct Line {
     apart: Vec<(SocketAddr, MediaKind)>,
     rtcp_mux: bool,
     is_rtp: bool,
-    clocks: PayloadClocks,
+    terms: MediaTerms,
 }
 
 /// More legs than a call has, and open offers than a leg has; beyond, the oldest go.
@@ -143,9 +143,9 @@ impl Legs {
             for &(endpoint, kind) in if muxed { &line.muxed } else { &line.apart } {
                 if let Some(known) = wanted.get_mut(&endpoint) {
                     known.kind = known.kind.min(kind);
-                    known.clocks.merge(&line.clocks);
+                    known.terms.merge(&line.terms);
                 } else if wanted.len() < limit {
-                    wanted.insert(endpoint, Wanted { kind, clocks: line.clocks.clone() });
+                    wanted.insert(endpoint, Wanted { kind, terms: line.terms.clone() });
                 }
             }
         }
@@ -232,7 +232,7 @@ impl Line {
             apart: media.endpoints(false).collect(),
             rtcp_mux: media.rtcp_mux,
             is_rtp: media.is_rtp() && media.port != 0,
-            clocks: media.clocks.clone(),
+            terms: MediaTerms { clocks: media.clocks.clone(), ..MediaTerms::default() },
         }
     }
 }
