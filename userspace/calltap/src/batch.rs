@@ -5,6 +5,7 @@
 use calltap_proto::packet::LinkType;
 use calltap_proto::{Kept, Timestamp};
 
+use crate::content::Doubt;
 use crate::pool::Reuse;
 
 /// Bytes of frames that a batch holds.
@@ -17,8 +18,16 @@ const FRAMES: usize = 512;
 #[derive(Debug)]
 pub struct Batch {
     bytes: Vec<u8>,
-    /// Arrival, interface number and end of each frame.
-    index: Vec<(Timestamp, u32, usize)>,
+    index: Vec<Entry>,
+}
+
+/// Where a frame ends, and what is to be done with it.
+#[derive(Debug)]
+struct Entry {
+    at: Timestamp,
+    interface: u32,
+    doubt: Doubt,
+    end: usize,
 }
 
 impl Default for Batch {
@@ -30,23 +39,25 @@ impl Default for Batch {
 
 impl Batch {
     /// Copies a frame to the end; `false` if there is no room.
+    ///
+    /// `doubt` says why it is shown where it is media, and is none where it may be signalling.
     #[must_use]
-    pub fn try_push(&mut self, at: Timestamp, interface: u32, frame: &[u8]) -> bool {
+    pub fn try_push(&mut self, at: Timestamp, interface: u32, doubt: Doubt, frame: &[u8]) -> bool {
         let room = self.bytes.len() + frame.len() <= CAPACITY && self.index.len() < FRAMES;
         if room {
             self.bytes.extend_from_slice(frame);
-            self.index.push((at, interface, self.bytes.len()));
+            self.index.push(Entry { at, interface, doubt, end: self.bytes.len() });
         }
         room
     }
 
     /// The frames, in the order in which they came.
-    pub fn frames(&self) -> impl Iterator<Item = Kept<'_>> {
+    pub fn frames(&self) -> impl Iterator<Item = (Doubt, Kept<'_>)> {
         let mut start = 0;
-        self.index.iter().map(move |&(at, interface, end)| {
+        self.index.iter().map(move |&Entry { at, interface, doubt, end }| {
             let bytes = &self.bytes[start..end];
             start = end;
-            Kept::whole(at, interface, LinkType::Ethernet, bytes)
+            (doubt, Kept::whole(at, interface, LinkType::Ethernet, bytes))
         })
     }
 
@@ -78,9 +89,10 @@ mod tests {
     fn frames_come_out_as_they_went_in() {
         let mut batch = Batch::default();
         for (at, frame) in [(1, b"one".as_slice()), (2, b""), (3, b"three")] {
-            assert!(batch.try_push(Timestamp(at), 3, frame));
+            assert!(batch.try_push(Timestamp(at), 3, Doubt::None, frame));
         }
-        let seen: Vec<_> = batch.frames().map(|kept| (kept.at.0, kept.bytes.to_vec())).collect();
+        let seen: Vec<_> =
+            batch.frames().map(|(_, kept)| (kept.at.0, kept.bytes.to_vec())).collect();
         assert_eq!(seen, [(1, b"one".to_vec()), (2, b"".to_vec()), (3, b"three".to_vec())]);
     }
 
@@ -88,10 +100,10 @@ mod tests {
     fn a_full_batch_takes_nothing_more_and_does_not_grow() {
         let mut batch = Batch::default();
         let frame = [7; 1500];
-        while batch.try_push(Timestamp(0), 0, &frame) {}
+        while batch.try_push(Timestamp(0), 0, Doubt::None, &frame) {}
         assert!(batch.len() * frame.len() <= CAPACITY);
         assert_eq!((batch.bytes.capacity(), batch.index.capacity()), (CAPACITY, FRAMES));
         batch.reset();
-        assert!(batch.is_empty() && batch.try_push(Timestamp(0), 0, &frame));
+        assert!(batch.is_empty() && batch.try_push(Timestamp(0), 0, Doubt::None, &frame));
     }
 }

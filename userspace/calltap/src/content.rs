@@ -2,6 +2,7 @@
 //!
 //! Each worker has a table of its own, kept up to date by [`Command`]s, so that none is shared.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use calltap_evidence::record::{Authority, Kind, Record};
@@ -20,10 +21,16 @@ pub struct Binding {
 /// A change to the table of who is listened to.
 #[derive(Debug, Clone)]
 pub enum Command {
-    /// Packets from or to the endpoint are the call's.
+    /// Packets from or to the endpoint are the call's; told again, whoever else sends there is
+    /// looked at again.
     Open(SocketAddr, Binding),
     /// They are no longer.
     Close(SocketAddr, CallKey),
+    /// Packets between this endpoint of the call and this peer are the call's, though nobody
+    /// announced the peer.
+    Pin(SocketAddr, SocketAddr, CallKey),
+    /// Whoever else sends to this endpoint of the call is a stranger.
+    Settle(SocketAddr, CallKey),
     /// Packets from or to the network are the warrant's.
     OpenNetwork(Network, Binding),
     /// The warrant has ended: nothing is kept for it any more.
@@ -59,8 +66,43 @@ impl Network {
 /// The table: exact endpoints of calls, and the networks of address targets.
 #[derive(Debug, Default)]
 pub struct Content {
-    endpoints: MediaTable<Binding>,
+    endpoints: MediaTable<Open>,
+    /// Announced endpoint and learned peer, and whose they are.
+    pins: HashMap<(SocketAddr, SocketAddr), Vec<CallKey>>,
     networks: Vec<(Network, Binding)>,
+}
+
+/// An endpoint that a call announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Open {
+    binding: Binding,
+    /// Its peers are known, and whoever else sends there is a stranger.
+    settled: bool,
+}
+
+/// What a call has to do with a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// It announced both ends; `fresh` where nothing has been heard from there yet.
+    Certain {
+        /// The receiving end is not settled.
+        fresh: bool,
+    },
+    /// It announced one end, and has learned the other.
+    Learned,
+    /// It announced this end, and knows nothing of the other.
+    Doubtful(SocketAddr),
+}
+
+/// What the thread that follows calls must be shown of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// Nothing.
+    None,
+    /// It is recorded, and is the first between two announced ends.
+    Witness,
+    /// It is not recorded for every call that it may belong to.
+    Undecided,
 }
 
 /// The frame that a record is made of.
@@ -80,22 +122,47 @@ impl Content {
     /// Carries out a change.
     pub fn apply(&mut self, command: Command) {
         match command {
-            Command::Open(endpoint, binding) => self.endpoints.open(endpoint, binding),
-            Command::Close(endpoint, call) => {
-                self.endpoints.close(endpoint, |binding| binding.call == call);
+            Command::Open(endpoint, binding) => {
+                self.endpoints.close(endpoint, |open| open.binding.call == binding.call);
+                self.endpoints.open(endpoint, Open { binding, settled: false });
             }
+            Command::Close(endpoint, call) => {
+                self.endpoints.close(endpoint, |open| open.binding.call == call);
+                self.unpin(|&(pinned, _), owner| pinned == endpoint && *owner == call);
+            }
+            Command::Pin(endpoint, peer, call) => {
+                let owners = self.pins.entry((endpoint, peer)).or_default();
+                if !owners.contains(&call) {
+                    owners.push(call);
+                }
+            }
+            Command::Settle(endpoint, call) => self.settle(endpoint, |it| it.call == call),
             Command::OpenNetwork(network, binding) => self.networks.push((network, binding)),
             Command::Forget(warrant) => {
-                self.endpoints.retain(|binding| binding.call.warrant != warrant);
+                self.endpoints.retain(|open| open.binding.call.warrant != warrant);
+                self.unpin(|_, owner| owner.warrant == warrant);
                 self.networks.retain(|(_, binding)| binding.call.warrant != warrant);
             }
+        }
+    }
+
+    fn unpin(&mut self, which: impl Fn(&(SocketAddr, SocketAddr), &CallKey) -> bool) {
+        self.pins.retain(|ends, owners| {
+            owners.retain(|owner| !which(ends, owner));
+            !owners.is_empty()
+        });
+    }
+
+    fn settle(&mut self, endpoint: SocketAddr, which: impl Fn(&Binding) -> bool) {
+        for open in self.endpoints.bindings_mut(endpoint) {
+            open.settled |= which(&open.binding);
         }
     }
 
     /// The last nanosecond at which some call's warrant lets packets of `endpoint` be kept.
     pub fn until_ns(&self, endpoint: SocketAddr) -> Option<u64> {
         let bindings = self.endpoints.bindings(endpoint).iter();
-        bindings.map(|binding| binding.authority.until_ns()).max()
+        bindings.map(|open| open.binding.authority.until_ns()).max()
     }
 
     /// The last nanosecond at which some warrant lets packets of `address` be kept.
@@ -104,61 +171,142 @@ impl Content {
         covering.map(|(_, binding)| binding.authority.until_ns()).max()
     }
 
+    /// Whose a packet is by its ends: each call with the strongest claim there is, once a warrant
+    /// where the claim is no doubt.
+    ///
+    /// A packet both of whose ends are endpoints of one call is that call's alone, and so is one
+    /// whose other end was learned: some answerers give all their calls one port.
+    pub fn claims(
+        &self,
+        source: SocketAddr,
+        destination: SocketAddr,
+        mut each: impl FnMut(&Binding, Claim),
+    ) {
+        let from = self.endpoints.bindings(source);
+        let to = self.endpoints.bindings(destination);
+        if from.is_empty() && to.is_empty() {
+            return;
+        }
+        let other = |open: &Open| to.iter().find(|it| it.binding.call == open.binding.call);
+        let certain = from.iter().filter_map(|open| other(open).map(|it| (open, !it.settled)));
+        if first_of_warrants(certain, |it, fresh| each(it, Claim::Certain { fresh })) {
+            return;
+        }
+        let pinned = |endpoint, peer| -> &[CallKey] {
+            self.pins.get(&(endpoint, peer)).map_or(&[], Vec::as_slice)
+        };
+        let (sends, receives) = (pinned(source, destination), pinned(destination, source));
+        let is_learned = |owners: &[CallKey], open: &Open| owners.contains(&open.binding.call);
+        let learned = from
+            .iter()
+            .filter(|open| is_learned(sends, open))
+            .chain(to.iter().filter(|open| is_learned(receives, open)))
+            .map(|open| (open, false));
+        if first_of_warrants(learned, |it, _| each(it, Claim::Learned)) {
+            return;
+        }
+        for (side, end) in [(from, source), (to, destination)] {
+            for open in side.iter().filter(|open| !open.settled) {
+                each(&open.binding, Claim::Doubtful(end));
+            }
+        }
+    }
+
     /// Makes a record of the frame for each call and warrant that it belongs to.
     ///
-    /// A frame both of whose ends are endpoints of one call is that call's alone: some answerers
-    /// give all their calls one port, and the other end tells them apart. `each` gets records
-    /// whose warrant is in force at the frame's time; for the others there is no authority.
+    /// `each` gets records whose warrant is in force at the frame's time; for the others there is
+    /// no authority. What cannot be decided by the ends alone is for whoever owns the calls.
     pub fn keep<'a>(
         &self,
         seen: Seen<'a>,
         source: SocketAddr,
         destination: SocketAddr,
         mut each: impl FnMut(Record<'a>),
+    ) -> Doubt {
+        let mut doubt = Doubt::None;
+        self.claims(source, destination, |binding, claim| match claim {
+            Claim::Doubtful(_) => doubt = Doubt::Undecided,
+            Claim::Certain { fresh } => {
+                if fresh {
+                    doubt = Doubt::Witness;
+                }
+                seen.record(binding, &mut each);
+            }
+            Claim::Learned => seen.record(binding, &mut each),
+        });
+        self.keep_of_networks(seen, source, destination, &mut each);
+        doubt
+    }
+
+    /// A packet between these announced ends has been shown: the next one need not be.
+    pub fn witnessed(&mut self, source: SocketAddr, destination: SocketAddr) {
+        let calls: Vec<_> =
+            self.endpoints.bindings(source).iter().map(|open| open.binding.call).collect();
+        self.settle(destination, |it| calls.contains(&it.call));
+    }
+
+    /// Whether a network of the warrant has either end, so that every packet is its own anyway.
+    pub fn covers(&self, warrant: u32, source: SocketAddr, destination: SocketAddr) -> bool {
+        self.networks.iter().any(|(network, binding)| {
+            binding.call.warrant == warrant
+                && (network.contains(source.ip()) || network.contains(destination.ip()))
+        })
+    }
+
+    fn keep_of_networks<'a>(
+        &self,
+        seen: Seen<'a>,
+        source: SocketAddr,
+        destination: SocketAddr,
+        each: &mut impl FnMut(Record<'a>),
     ) {
-        let mut record = |binding: &Binding| {
-            let made = Record::new(
-                &binding.authority,
-                seen.at_ns,
-                binding.call.cin,
-                Kind::Content,
-                seen.interface,
-                seen.frame,
-                seen.original_len,
-                None,
-                None,
-            );
-            if let Ok(record) = made {
-                each(record);
-            }
-        };
-        let from = self.endpoints.bindings(source);
-        let to = self.endpoints.bindings(destination);
-        let bound = |side: &[Binding], call| side.iter().any(|binding| binding.call == call);
-        let certain = from.iter().any(|binding| bound(to, binding.call));
-        let owns =
-            |binding: &&Binding| !certain || (bound(from, binding.call) && bound(to, binding.call));
-        let has = |side: &[Binding], warrant| side.iter().any(|it| it.call.warrant == warrant);
-        // A warrant gets a frame once, though several of its calls may have announced the endpoint.
-        for (place, binding) in from.iter().enumerate().filter(|(_, binding)| owns(binding)) {
-            let earlier = from[..place].iter().filter(owns);
-            if !earlier.into_iter().any(|it| it.call.warrant == binding.call.warrant) {
-                record(binding);
-            }
-        }
-        for (place, binding) in to.iter().enumerate().filter(|_| !certain) {
-            let warrant = binding.call.warrant;
-            if !has(from, warrant) && !has(&to[..place], warrant) {
-                record(binding);
-            }
-        }
         for (network, binding) in &self.networks {
-            let warrant = binding.call.warrant;
-            let covered = network.contains(source.ip()) || network.contains(destination.ip());
-            let mut owners = from.iter().chain(to).filter(owns);
-            if covered && !owners.any(|it| it.call.warrant == warrant) {
-                record(binding);
+            if network.contains(source.ip()) || network.contains(destination.ip()) {
+                let mut explained = false;
+                self.claims(source, destination, |owner, claim| {
+                    let warrant = owner.call.warrant == binding.call.warrant;
+                    explained |= warrant && !matches!(claim, Claim::Doubtful(_));
+                });
+                if !explained {
+                    seen.record(binding, each);
+                }
             }
+        }
+    }
+}
+
+/// Gives `each` the first binding of each warrant; says whether there was any.
+fn first_of_warrants<'a>(
+    found: impl Iterator<Item = (&'a Open, bool)> + Clone,
+    mut each: impl FnMut(&Binding, bool),
+) -> bool {
+    let mut any = false;
+    for (place, (open, fresh)) in found.clone().enumerate() {
+        let warrant = open.binding.call.warrant;
+        if !found.clone().take(place).any(|(it, _)| it.binding.call.warrant == warrant) {
+            each(&open.binding, fresh);
+            any = true;
+        }
+    }
+    any
+}
+
+impl<'a> Seen<'a> {
+    /// Gives `each` the record that the binding's warrant permits, if it does.
+    pub fn record(self, binding: &Binding, each: &mut impl FnMut(Record<'a>)) {
+        let made = Record::new(
+            &binding.authority,
+            self.at_ns,
+            binding.call.cin,
+            Kind::Content,
+            self.interface,
+            self.frame,
+            self.original_len,
+            None,
+            None,
+        );
+        if let Ok(record) = made {
+            each(record);
         }
     }
 }

@@ -11,12 +11,16 @@ use calltap_xdp::Reason;
 use crossbeam::channel::Sender;
 
 use crate::batch::Batch;
-use crate::content::{Content, Seen};
+use crate::content::{Content, Doubt, Seen};
 use crate::pool::{Lent, Pool};
 use crate::recorder::Delivery;
 
 /// A chunk is handed over when it is this old, full or not.
 const CHUNK_AGE: Duration = Duration::from_millis(50);
+
+/// Packets a second, of which nobody knows yet whose they are, that the thread which follows calls
+/// is shown: those of a hundred streams.
+const MAX_DOUBTS: u32 = 5_000;
 
 /// A worker's copies of what is kept, and where they go.
 pub struct Intake {
@@ -47,6 +51,16 @@ pub struct Tally {
     pub lost_signalling: u64,
     /// Frames of media, lost because the recorder was behind.
     pub lost_content: u64,
+    /// Frames that came to a call's endpoint from an unknown address, lost because there were too
+    /// many of them.
+    pub lost_doubtful: u64,
+}
+
+impl Tally {
+    /// Frames lost, wherever.
+    pub fn lost(&self) -> u64 {
+        self.lost_signalling + self.lost_content + self.lost_doubtful
+    }
 }
 
 /// The buffers that are being filled.
@@ -54,6 +68,8 @@ pub struct Tally {
 pub struct Open {
     batch: Option<Lent<Batch>>,
     chunk: Option<(Lent<Chunk>, Instant)>,
+    /// A second, and how many packets of unknown ownership were shown in it.
+    doubts: (u64, u32),
 }
 
 impl Intake {
@@ -68,13 +84,30 @@ impl Intake {
             self.keep(at, bytes, &packet);
             return;
         }
+        if !self.show(at, Doubt::None, bytes) {
+            self.tally.lost_signalling += 1;
+        }
+    }
+
+    /// Copies a frame for the thread that follows calls; `false` where that thread is behind.
+    fn show(&mut self, at: Timestamp, doubt: Doubt, bytes: &[u8]) -> bool {
         if self.open.batch.is_none() {
             self.open.batch = self.batches.lend();
         }
         let batch = self.open.batch.as_mut();
-        if !batch.is_some_and(|batch| batch.try_push(at, self.interface, bytes)) {
-            self.tally.lost_signalling += 1;
+        batch.is_some_and(|batch| batch.try_push(at, self.interface, doubt, bytes))
+    }
+
+    /// Whether another packet may be shown of which nobody knows yet whose it is.
+    ///
+    /// Anybody can send to an announced port; signalling must not wait behind that.
+    fn may_doubt(&mut self, at: Timestamp) -> bool {
+        let second = at.0 / 1_000_000_000;
+        if self.open.doubts.0 != second {
+            self.open.doubts = (second, 0);
         }
+        self.open.doubts.1 += 1;
+        self.open.doubts.1 <= MAX_DOUBTS
     }
 
     fn keep(&mut self, at: Timestamp, bytes: &[u8], packet: &Packet<'_>) {
@@ -83,7 +116,7 @@ impl Intake {
         let original_len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let seen = Seen { at_ns: at.0, interface: self.interface, original_len, frame: bytes };
         let mut lost = false;
-        content.keep(seen, source, destination, |record| {
+        let doubt = content.keep(seen, source, destination, |record| {
             loop {
                 if open.chunk.is_none() {
                     open.chunk = chunks.lend().map(|chunk| (chunk, Instant::now()));
@@ -99,6 +132,19 @@ impl Intake {
             }
         });
         self.tally.lost_content += u64::from(lost);
+        match doubt {
+            Doubt::None => {}
+            Doubt::Witness => {
+                if self.show(at, doubt, bytes) {
+                    self.content.witnessed(source, destination);
+                }
+            }
+            Doubt::Undecided if lost => {}
+            Doubt::Undecided => {
+                let shown = self.may_doubt(at) && self.show(at, doubt, bytes);
+                self.tally.lost_doubtful += u64::from(!shown);
+            }
+        }
     }
 
     /// Hands over signalling at once, and records that have waited long enough; all of them when

@@ -16,6 +16,7 @@ pub mod engine;
 pub mod follow;
 pub mod intake;
 pub mod lab;
+mod listening;
 pub mod loss;
 pub mod merge;
 pub mod paper;

@@ -33,8 +33,12 @@ pub fn of_socket(statistics: &Statistics) -> [Lost; 4] {
 }
 
 /// Lost by a worker, because the thread behind it was late.
-pub fn of_worker(tally: &Tally) -> [Lost; 2] {
-    [("signalling_behind", tally.lost_signalling), ("recorder_behind", tally.lost_content)]
+pub fn of_worker(tally: &Tally) -> [Lost; 3] {
+    [
+        ("signalling_behind", tally.lost_signalling),
+        ("recorder_behind", tally.lost_content),
+        ("doubtful_media", tally.lost_doubtful),
+    ]
 }
 
 /// How often a thread reports its losses.

@@ -1,7 +1,7 @@
 //! Records and call facts in, evidence out: RTP statistics are kept here, beside the writing, so
 //! that what is counted is what was written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use calltap_evidence::chunk::{Chunk, Encoded};
@@ -32,6 +32,15 @@ pub enum Note {
         kind: MediaKind,
         /// What is announced for it.
         terms: Box<MediaTerms>,
+    },
+    /// Media between this endpoint of the call and this peer was learned from its flow.
+    Learned {
+        /// The call.
+        call: CallKey,
+        /// The end that it announced.
+        endpoint: SocketAddr,
+        /// The other.
+        peer: SocketAddr,
     },
     /// The call is over, and so is its grace time: no record of it follows.
     Ended {
@@ -79,6 +88,8 @@ struct LiveCall {
     facts: CallFacts,
     media: BTreeMap<SocketAddr, (MediaKind, Box<MediaTerms>)>,
     streams: Streams,
+    /// Endpoints, each with a peer that no description named.
+    learned: BTreeSet<(SocketAddr, SocketAddr)>,
     /// Whether anything was recorded of it.
     recorded: bool,
 }
@@ -144,11 +155,18 @@ impl Recorder {
         match note {
             Note::Opened(facts) => {
                 let (call, media, streams) = (facts.call, BTreeMap::new(), Streams::default());
-                self.live.insert(call, LiveCall { facts, media, streams, recorded: false });
+                let learned = BTreeSet::new();
+                let live = LiveCall { facts, media, streams, learned, recorded: false };
+                self.live.insert(call, live);
             }
             Note::Media { call, endpoint, kind, terms } => {
                 if let Some(live) = self.live.get_mut(&call) {
                     live.media.insert(endpoint, (kind, terms));
+                }
+            }
+            Note::Learned { call, endpoint, peer } => {
+                if let Some(live) = self.live.get_mut(&call) {
+                    live.learned.insert((endpoint, peer));
                 }
             }
             Note::Ended { call, at_ns, cause } => {
@@ -202,7 +220,7 @@ impl Recorder {
     }
 
     fn close(&mut self, live: LiveCall, at_ns: u64, cause: &str) {
-        let LiveCall { facts, streams, recorded, .. } = live;
+        let LiveCall { facts, streams, learned, recorded, .. } = live;
         if !recorded {
             // An address target that was silent, or a call outside the warrant's window.
             return;
@@ -216,7 +234,7 @@ impl Recorder {
             started: rfc3339(facts.at_ns),
             ended: rfc3339(at_ns),
             cause: cause.to_owned(),
-            streams: streams.iter().map(|stream| stream_line(&stream)).collect(),
+            streams: streams.iter().map(|stream| stream_line(&stream, &learned)).collect(),
             ..CallLine::default()
         };
         if let Err(cause) = self.store.call_closed(facts.call.warrant, line) {
@@ -242,8 +260,11 @@ fn datagram(link: LinkType, frame: &[u8]) -> Option<(SocketAddr, SocketAddr, &[u
     }
 }
 
-fn stream_line(stream: &Stream) -> StreamLine {
+fn stream_line(stream: &Stream, learned: &BTreeSet<(SocketAddr, SocketAddr)>) -> StreamLine {
+    let ends = (stream.source, stream.destination);
+    let is_learned = learned.contains(&ends) || learned.contains(&(ends.1, ends.0));
     StreamLine {
+        association: if is_learned { "learned" } else { "sdp-match" }.to_owned(),
         src: stream.source.to_string(),
         dst: stream.destination.to_string(),
         ssrc: format!("{:#010x}", stream.ssrc),

@@ -16,7 +16,7 @@ use tracing::{error, warn};
 
 use crate::capture::{CaptureError, CaptureFile, CapturedFrame};
 use crate::config::Config;
-use crate::content::{Command, Seen};
+use crate::content::Command;
 use crate::follow::{Effects, Follower};
 use crate::recorder::{Note, Recorder};
 use crate::summary::{Frames, Summary};
@@ -143,13 +143,8 @@ impl Replaying {
         let interface = self.outlet.interface(link);
         let kept =
             Kept { at, interface, link, original_len: frame.original_len, bytes: frame.bytes };
-        match (found, parsed) {
-            (Found::Content, Some(packet)) => {
-                let (source, destination) = packet.endpoints();
-                self.follower.content().keep(Seen::from(&kept), source, destination, |record| {
-                    self.outlet.record(&record);
-                });
-            }
+        match found {
+            Found::Content => self.follower.media(kept, &mut self.outlet),
             _ => self.follower.feed(kept, &mut self.outlet),
         }
         self.outlet.tick(at);

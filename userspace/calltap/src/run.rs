@@ -85,11 +85,8 @@ impl Ended {
             },
         ));
         losses.for_each(|(place, lost)| frames.lose(place, lost));
-        frames.delivered = self
-            .tallies
-            .iter()
-            .map(|(tally, _)| tally.received - tally.lost_signalling - tally.lost_content)
-            .sum();
+        frames.delivered =
+            self.tallies.iter().map(|(tally, _)| tally.received - tally.lost()).sum();
         // A frame that could not be written was delivered, and then lost.
         let unwritten = (self.recorded.unwritten + self.closing.lost_records).min(frames.delivered);
         frames.delivered -= unwritten;

@@ -16,7 +16,7 @@ use hdrhistogram::Histogram;
 use tracing::{error, warn};
 
 use crate::batch::Batch;
-use crate::content::{Binding, Command, Content, Network};
+use crate::content::{Binding, Command, Content, Doubt, Network};
 use crate::follow::{Effects, Follower, Order};
 use crate::loss::{self, Reporter};
 use crate::pool::{Lent, Pool};
@@ -78,7 +78,7 @@ impl Effects for Outlet {
                 self.touched.push(*endpoint);
             }
             Command::OpenNetwork(network, binding) => self.networks.push((*network, *binding)),
-            Command::Forget(_) => {}
+            Command::Pin(..) | Command::Settle(..) | Command::Forget(_) => {}
         }
         self.commands.push(command);
     }
@@ -207,8 +207,11 @@ pub fn follow(
         }
         match heard.recv_timeout(NAP) {
             Ok(batch) => {
-                for kept in batch.frames() {
-                    follower.feed(kept, &mut outlet);
+                for (doubt, kept) in batch.frames() {
+                    match doubt {
+                        Doubt::None => follower.feed(kept, &mut outlet),
+                        _ => follower.doubt(doubt, kept, &mut outlet),
+                    }
                     if outlet.publish(follower.content()) > 0 {
                         let arrived_ns = outlet.reach.clock.boot_ns(kept.at.0);
                         let _ = trigger_ns.record(clock::boot_ns().saturating_sub(arrived_ns));

@@ -51,6 +51,9 @@ pub struct StreamLine {
     pub src: String,
     /// Receiver.
     pub dst: String,
+    /// `sdp-match` where descriptions name both ends, `learned` where they name one.
+    #[serde(default)]
+    pub association: String,
     /// Synchronisation source, `0x` and 8 hexadecimal digits.
     pub ssrc: String,
     /// Payload type of its last packet.

@@ -67,6 +67,11 @@ impl<T: Clone + PartialEq> MediaTable<T> {
         self.bindings.get(&key(endpoint)).map_or(&[], Vec::as_slice)
     }
 
+    /// What `endpoint` is bound to, to be changed in place.
+    pub fn bindings_mut(&mut self, endpoint: SocketAddr) -> &mut [T] {
+        self.bindings.get_mut(&key(endpoint)).map_or(&mut [], Vec::as_mut_slice)
+    }
+
     /// Takes away every binding that `keep` does not choose.
     pub fn retain(&mut self, keep: impl Fn(&T) -> bool) {
         self.bindings.retain(|_, bound| {

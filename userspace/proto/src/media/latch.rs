@@ -66,6 +66,13 @@ pub enum Decision<'a> {
         /// The flow's frames so far, in order of arrival.
         frames: &'a [Kept<'a>],
     },
+    /// A new description of the call makes it unsure again who reaches the endpoint.
+    Reopened {
+        /// The call.
+        call: CallKey,
+        /// The end that it announced.
+        endpoint: SocketAddr,
+    },
     /// Nobody but the ends known by now is listened to at the endpoint.
     Settled {
         /// The call.
@@ -181,23 +188,28 @@ impl Latch {
         self.let_go += gone.frames;
     }
 
-    /// Takes a packet of which `endpoint` alone is announced, and holds it or says whose it is.
+    /// Takes a packet of which these calls announced one end, and holds it or says whose it is.
     pub fn doubtful(
         &mut self,
-        call: CallKey,
-        endpoint: SocketAddr,
+        claims: &[(CallKey, SocketAddr)],
         packet: &Doubtful<'_>,
         sink: &mut Sink<'_>,
     ) {
-        let endpoint = canonical(endpoint);
-        let Some(found) = self.calls.get_mut(&call) else { return };
-        self.next_tick.get_or_insert(packet.at.after(TICK));
-        let held = found.hold(endpoint, packet, &self.limits);
-        self.bytes += held.bytes;
-        self.let_go += held.let_go;
-        self.bytes -= held.freed;
-        if let Some(peer) = found.choose(endpoint, packet.at) {
-            self.learn(call, endpoint, peer, sink);
+        self.next_tick.get_or_insert_with(|| packet.at.after(TICK));
+        for (call, endpoint) in claims {
+            let Some(found) = self.calls.get_mut(call) else { continue };
+            let held = found.hold(canonical(*endpoint), packet, &self.limits);
+            self.bytes += held.bytes;
+            self.bytes -= held.freed;
+            self.let_go += held.let_go;
+        }
+        // Each has the packet before any learns from it.
+        for &(call, endpoint) in claims {
+            let endpoint = canonical(endpoint);
+            let chosen = self.calls.get(&call).and_then(|it| it.choose(endpoint, packet.at));
+            if let Some(peer) = chosen {
+                self.learn(call, endpoint, peer, sink);
+            }
         }
         if self.bytes > self.limits.bytes {
             self.shed();

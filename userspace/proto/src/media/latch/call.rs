@@ -85,7 +85,9 @@ impl Call {
     ) -> usize {
         let mut freed = 0;
         for (&end, open) in &mut self.endpoints {
-            open.settled = false;
+            if core::mem::take(&mut open.settled) && end != endpoint {
+                sink(Decision::Reopened { call, endpoint: end });
+            }
             let Some(candidate) = open.take(endpoint) else { continue };
             freed += candidate.bytes();
             candidate.give(|frames| {
@@ -100,7 +102,7 @@ impl Call {
             candidates: Vec::new(),
         });
         open.kind = kind;
-        open.terms = Box::new(terms.clone());
+        *open.terms = terms.clone();
         freed
     }
 

@@ -59,16 +59,18 @@ impl Bench {
         let packet = Doubtful { at: when, source, destination, payload, frames: &frame };
         let Self { latch, said } = self;
         let calls: Vec<_> = latch.calls.keys().copied().collect();
+        let mut claims = Vec::new();
         for call in calls {
             let known = |end| latch.calls[&call].endpoints.contains_key(&end);
             let sink = &mut |it: Decision<'_>| note(said, &it);
             match (known(source), known(destination)) {
                 (true, true) => latch.certain(call, &packet, sink),
-                (true, false) => latch.doubtful(call, source, &packet, sink),
-                (false, true) => latch.doubtful(call, destination, &packet, sink),
+                (true, false) => claims.push((call, source)),
+                (false, true) => claims.push((call, destination)),
                 _ => {}
             }
         }
+        latch.doubtful(&claims, &packet, &mut |it| note(said, &it));
     }
 
     /// A packet each 20 ms, up to `to`.
@@ -90,6 +92,9 @@ fn note(said: &mut String, decision: &Decision<'_>) {
             let how = if *announced { "announced" } else { "learned" };
             let (cin, frames) = (call.cin, frames.len());
             writeln!(said, "{cin}: {how} {peer} at {endpoint}, {frames} frames").unwrap();
+        }
+        Decision::Reopened { call, endpoint } => {
+            writeln!(said, "{}: reopened {endpoint}", call.cin).unwrap();
         }
         Decision::Settled { call, endpoint } => {
             writeln!(said, "{}: settled {endpoint}", call.cin).unwrap();
@@ -198,6 +203,8 @@ fn a_new_description_opens_the_question_anew() {
     bench.stream(100, 200, "203.0.113.7:7777", BOB, 1);
     assert_eq!(bench.said, "", "settled");
     bench.announce(CALL, "10.0.0.5:4002");
+    assert_eq!(bench.said, format!("1: reopened {BOB}\n"));
+    bench.said.clear();
     bench.stream(200, 300, "203.0.113.7:7777", BOB, 1);
     assert!(bench.said.starts_with("1: learned 203.0.113.7:7777"), "{}", bench.said);
 }

@@ -1,0 +1,246 @@
+//! Where events become records: the one place that knows whose frames are and on what authority.
+//!
+//! It also has the packets decided of which a call announced one end alone (see
+//! [`calltap_proto::media::Latch`]).
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use calltap_evidence::record::{self, Kind, Record};
+use calltap_proto::media::{Decision, Doubtful, Latch, LatchLimits};
+use calltap_proto::packet::{self, Body};
+use calltap_proto::{CallKey, Event, Kept, Timestamp};
+
+use crate::content::{Binding, Claim, Command, Content, Doubt, Seen};
+use crate::follow::{Effects, Order};
+use crate::recorder::{CallFacts, Note};
+
+/// The warrants, who is listened to for them, and what is not decided yet.
+pub(crate) struct Listening {
+    pub(crate) orders: BTreeMap<u32, Order>,
+    /// Who is listened to, as the thread that follows calls knows it.
+    pub(crate) content: Content,
+    latch: Latch,
+}
+
+impl Listening {
+    pub(crate) fn new(orders: Vec<Order>, content: Content) -> Self {
+        let orders = orders.into_iter().map(|order| (order.warrant.id, order)).collect();
+        Self { orders, content, latch: Latch::new(LatchLimits::default()) }
+    }
+
+    /// Executes a warrant no longer.
+    pub(crate) fn forget(&mut self, warrant: u32, effects: &mut impl Effects) {
+        self.orders.remove(&warrant);
+        self.latch.forget(warrant);
+        self.command(Command::Forget(warrant), effects);
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        self.latch.next_deadline()
+    }
+
+    pub(crate) fn tick(&mut self, now: Timestamp, effects: &mut impl Effects) {
+        let Self { orders, content, latch } = self;
+        latch.tick(now, &mut |decision| decide(&decision, orders, content, effects));
+    }
+
+    /// Turns an event into records, notes and commands.
+    pub(crate) fn carry_out(&mut self, event: Event<'_>, effects: &mut impl Effects) {
+        match event {
+            Event::CallOpened { call, call_id, from, to, matched, at, .. } => {
+                self.latch.begin(call, call_id);
+                effects.note(Note::Opened(CallFacts {
+                    call,
+                    call_id: text(call_id),
+                    from: text(from),
+                    to: text(to),
+                    header: matched.header.to_owned(),
+                    target: matched.target.to_string(),
+                    at_ns: at.0,
+                }));
+            }
+            Event::MediaOpened { call, endpoint, kind, terms, .. } => {
+                let Some(order) = self.orders.get(&call.warrant) else { return };
+                let binding = Binding { authority: order.authority, call };
+                self.command(Command::Open(endpoint, binding), effects);
+                let Self { orders, content, latch } = self;
+                let decided = &mut |it: Decision<'_>| decide(&it, orders, content, effects);
+                latch.open(call, endpoint, kind, terms, decided);
+                let terms = Box::new(terms.clone());
+                effects.note(Note::Media { call, endpoint, kind, terms });
+            }
+            Event::MediaClosed { call, endpoint, .. } => {
+                let Self { orders, content, latch } = self;
+                let decided = &mut |it: Decision<'_>| decide(&it, orders, content, effects);
+                latch.close(call, endpoint, decided);
+                self.command(Command::Close(endpoint, call), effects);
+            }
+            Event::Message { call, frames, description, flaw, .. } => {
+                let Some(order) = self.orders.get(&call.warrant) else { return };
+                let flaw = flaw.map(|flaw| flaw.to_string());
+                let comment = record::comment(&order.liid, call.cin, flaw.as_deref());
+                for (part, kept) in (0..).zip(frames) {
+                    let carry = description.map(|hash| hash.wrapping_add(part));
+                    let made = Record::new(
+                        &order.authority,
+                        kept.at.0,
+                        call.cin,
+                        Kind::Iri,
+                        kept.interface,
+                        kept.bytes,
+                        kept.original_len,
+                        Some(&comment),
+                        carry,
+                    );
+                    if let Ok(record) = made {
+                        effects.record(&record);
+                    }
+                }
+                if let Some(kept) = frames.first()
+                    && let Ok(packet) = packet::parse(kept.link, kept.bytes)
+                {
+                    self.latch.heard(call, packet.source);
+                    self.latch.heard(call, packet.destination);
+                }
+            }
+            Event::Reassembled { frames, source, destination, payload } => {
+                let mut doubt = Doubt::None;
+                for kept in frames {
+                    let each = |record| effects.record(&record);
+                    doubt = self.content.keep(Seen::from(kept), source, destination, each);
+                }
+                let at = frames.iter().map(|kept| kept.at).max().unwrap_or_default();
+                let packet = Doubtful { at, source, destination, payload, frames };
+                self.look_into(doubt, &packet, effects);
+            }
+            Event::CallEnded { call, at, cause } => {
+                self.latch.end(call);
+                effects.note(Note::Ended { call, at_ns: at.0, cause });
+            }
+            // Events are non-exhaustive; one that is not known here asks for nothing.
+            _ => {}
+        }
+    }
+
+    /// Keeps a frame of media for the calls that it is certain of, and has the rest decided.
+    ///
+    /// `explained` are the warrants that have it already.
+    pub(crate) fn keep(&mut self, kept: &Kept<'_>, explained: &[u32], effects: &mut impl Effects) {
+        let Some((source, destination, payload)) = ends(kept) else { return };
+        let doubt = self.content.keep(Seen::from(kept), source, destination, |record| {
+            if !explained.contains(&record.warrant()) {
+                effects.record(&record);
+            }
+        });
+        if doubt != Doubt::None {
+            let frames = std::slice::from_ref(kept);
+            let packet = Doubtful { at: kept.at, source, destination, payload, frames };
+            self.look_into(doubt, &packet, effects);
+        }
+    }
+
+    /// A worker was in doubt about a frame; what it knew for certain, it has recorded.
+    pub(crate) fn doubt(&mut self, doubt: Doubt, kept: &Kept<'_>, effects: &mut impl Effects) {
+        let Some((source, destination, payload)) = ends(kept) else { return };
+        let frames = std::slice::from_ref(kept);
+        let packet = Doubtful { at: kept.at, source, destination, payload, frames };
+        self.look_into(doubt, &packet, effects);
+    }
+
+    fn look_into(&mut self, doubt: Doubt, packet: &Doubtful<'_>, effects: &mut impl Effects) {
+        let (source, destination) = (packet.source, packet.destination);
+        let mut claims = Vec::new();
+        self.content.claims(source, destination, |binding, claim| claims.push((*binding, claim)));
+        let Self { orders, content, latch } = self;
+        let mut doubtful = Vec::new();
+        for (binding, claim) in claims {
+            let call = binding.call;
+            if let Claim::Doubtful(endpoint) = claim {
+                if !content.covers(call.warrant, source, destination) {
+                    doubtful.push((call, endpoint));
+                }
+                continue;
+            }
+            // It has become certain since the worker had it.
+            if doubt == Doubt::Undecided && !content.covers(call.warrant, source, destination) {
+                for kept in packet.frames {
+                    Seen::from(kept).record(&binding, &mut |record| effects.record(&record));
+                }
+            }
+            if matches!(claim, Claim::Certain { .. }) {
+                latch.certain(call, packet, &mut |it| decide(&it, orders, content, effects));
+            }
+        }
+        if doubt == Doubt::Undecided && !doubtful.is_empty() {
+            latch.doubtful(&doubtful, packet, &mut |it| decide(&it, orders, content, effects));
+        }
+    }
+
+    fn command(&mut self, command: Command, effects: &mut impl Effects) {
+        self.content.apply(command.clone());
+        effects.command(command);
+    }
+}
+
+/// Carries out what was decided of packets in doubt.
+fn decide(
+    decision: &Decision<'_>,
+    orders: &BTreeMap<u32, Order>,
+    content: &mut Content,
+    effects: &mut impl Effects,
+) {
+    let binding = |call: CallKey| {
+        orders.get(&call.warrant).map(|order| Binding { authority: order.authority, call })
+    };
+    let mut command = |command: Command| {
+        content.apply(command.clone());
+        effects.command(command);
+    };
+    match *decision {
+        Decision::Learned { call, endpoint, peer, announced, frames } => {
+            if !announced {
+                command(Command::Pin(endpoint, peer, call));
+                effects.note(Note::Learned { call, endpoint, peer });
+            }
+            let Some(binding) = binding(call) else { return };
+            for kept in frames {
+                Seen::from(kept).record(&binding, &mut |record| effects.record(&record));
+            }
+        }
+        Decision::Reopened { call, endpoint } => {
+            if let Some(binding) = binding(call) {
+                command(Command::Open(endpoint, binding));
+            }
+        }
+        Decision::Settled { call, endpoint } => command(Command::Settle(endpoint, call)),
+    }
+}
+
+/// Sender, receiver and payload of a frame that carries a datagram or a segment.
+fn ends<'a>(kept: &Kept<'a>) -> Option<(SocketAddr, SocketAddr, &'a [u8])> {
+    let packet = packet::parse(kept.link, kept.bytes).ok()?;
+    let (source, destination) = packet.endpoints();
+    match packet.body {
+        Body::Udp(datagram) => Some((source, destination, datagram.payload)),
+        Body::Tcp(segment) => Some((source, destination, segment.payload)),
+        Body::Fragment(_) => None,
+        _ => Some((source, destination, &[])),
+    }
+}
+
+impl<'a> From<&Kept<'a>> for Seen<'a> {
+    fn from(kept: &Kept<'a>) -> Self {
+        Self {
+            at_ns: kept.at.0,
+            interface: kept.interface,
+            original_len: kept.original_len,
+            frame: kept.bytes,
+        }
+    }
+}
+
+/// Bytes from the wire as text: what is no UTF-8 is replaced, as the evidence has the bytes.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
