@@ -33,6 +33,9 @@ pub struct Config {
     pub max_endpoints: u32,
     /// Frames in circulation for each receive queue; a power of two.
     pub frames_per_queue: u32,
+    /// Whether workers and the thread that follows calls never sleep: a core for each, and no
+    /// wait for one to wake.
+    pub busy_poll: bool,
 }
 
 impl Default for Config {
@@ -45,6 +48,7 @@ impl Default for Config {
             node_key: None,
             max_endpoints: 1 << 18,
             frames_per_queue: 8192,
+            busy_poll: false,
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::pool::Pool;
 use crate::recorder::{Recorded, Recorder};
 use crate::signalling::{self, Closing, Reach, Request};
 use crate::wire::Wire;
-use crate::worker::Worker;
+use crate::worker::{self, Worker};
 use crate::{recording, writer};
 
 /// Empty buffers for each worker: what the threads behind it may lag.
@@ -95,7 +95,8 @@ impl Engine {
                 open: Open::default(),
             };
             let stop = Arc::clone(&stop);
-            let worker = Worker { socket, clock, commands: commanded, intake, stop };
+            let nap = if config.busy_poll { Duration::ZERO } else { worker::NAP };
+            let worker = Worker { socket, clock, commands: commanded, nap, intake, stop };
             let alarm = alarm.clone();
             workers.push(spawn(&format!("worker-{}", workers.len()), move || {
                 worker.work(|error| {
@@ -110,6 +111,7 @@ impl Engine {
             recorder: deliver,
             chunks: Pool::new(CHUNKS, || Chunk::with_capacity(SIGNALLING_CHUNK)),
             clock,
+            nap: if config.busy_poll { Duration::ZERO } else { signalling::NAP },
         };
         let limits = recording::limits(config);
         let signalling = spawn("signalling", move || {

@@ -16,11 +16,21 @@ use crate::{Outcome, cli, loss, paper, recording};
 /// What the log says once every part stands.
 pub const CAPTURING: &str = "capturing";
 
-/// Executes warrants on the wire until told to stop.
+/// Executes warrants on the wire until told to stop, and prints what came of it.
+///
+/// # Errors
+/// As [`execute`], and standard output that is closed.
+pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
+    let (outcome, summary) = execute(arguments)?;
+    summary.print(arguments.execution.json)?;
+    Ok(outcome)
+}
+
+/// Executes warrants on the wire until told to stop, and says what came of it.
 ///
 /// # Errors
 /// Set-up that fails, with the mend named.
-pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
+pub fn execute(arguments: &cli::Run) -> anyhow::Result<(Outcome, Summary)> {
     let cli::Run { interfaces, warrants, seconds, execution } = arguments;
     let config = Config::of(execution)?;
     let missing = calltap_xdp::missing_capabilities();
@@ -42,11 +52,11 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
     let engine = Engine::start(wire, recorder, orders, &config, clock)?;
     info!("{CAPTURING} on {}", interfaces.join(", "));
     let ended = engine.control(*seconds)?;
-    ended.report(execution.json)
+    ended.summary()
 }
 
 impl Ended {
-    fn report(self, json: bool) -> anyhow::Result<Outcome> {
+    fn summary(self) -> anyhow::Result<(Outcome, Summary)> {
         let frames = self.frames()?;
         let counters = self.closing.filter.counters()?;
         let counted = counters.iter().filter(|(_, frames)| *frames > 0);
@@ -62,12 +72,14 @@ impl Ended {
         let trigger_us = (!trigger.is_empty()).then(|| Trigger {
             count: trigger.len(),
             p50: microseconds(trigger.value_at_quantile(0.5)),
+            p90: microseconds(trigger.value_at_quantile(0.9)),
             p99: microseconds(trigger.value_at_quantile(0.99)),
+            p999: microseconds(trigger.value_at_quantile(0.999)),
             max: microseconds(trigger.max()),
         });
         let fine = !self.failed && unexplained == 0 && self.recorded.whole;
-        Summary::new(frames, self.recorded, trigger_us).print(json)?;
-        Ok(if fine { Outcome::Fine } else { Outcome::NotFine })
+        let outcome = if fine { Outcome::Fine } else { Outcome::NotFine };
+        Ok((outcome, Summary::new(frames, self.recorded, trigger_us)))
     }
 
     /// Adds up what the kernel, the sockets, the workers and the recorder counted.

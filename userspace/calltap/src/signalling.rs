@@ -4,7 +4,7 @@
 //! then the kernel: in that order, so that no packet reaches a worker that does not expect it.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use calltap_evidence::chunk::Chunk;
 use calltap_evidence::record::Record;
@@ -23,8 +23,12 @@ use crate::pool::{Lent, Pool};
 use crate::recorder::Delivery;
 use crate::recorder::Note;
 
-/// How long the thread sleeps while no signalling arrives; also how late a warrant may begin.
-const NAP: Duration = Duration::from_millis(20);
+/// How long the thread sleeps while no signalling arrives, where sleeping is allowed; also how late
+/// a warrant may begin.
+pub const NAP: Duration = Duration::from_millis(20);
+
+/// Records are handed over when they are this old.
+const CHUNK_AGE: Duration = Duration::from_millis(50);
 
 /// Everything the signalling thread reaches.
 pub struct Reach {
@@ -38,6 +42,8 @@ pub struct Reach {
     pub chunks: Pool<Chunk>,
     /// Turns boot time into Unix time and back.
     pub clock: Offset,
+    /// How long the thread sleeps while no signalling arrives.
+    pub nap: Duration,
 }
 
 /// What the thread says at its end.
@@ -61,7 +67,10 @@ pub enum Request {
 
 struct Outlet {
     reach: Reach,
-    chunk: Option<Lent<Chunk>>,
+    /// Records on their way to the recorder, and since when.
+    chunk: Option<(Lent<Chunk>, Instant)>,
+    /// What the recorder is to be told, once the kernel has been.
+    notes: Vec<Note>,
     /// What the workers are to be told.
     commands: Vec<Command>,
     /// Endpoints whose entry in the kernel's map may be wrong now.
@@ -86,9 +95,9 @@ impl Effects for Outlet {
     fn record(&mut self, record: &Record<'_>) {
         for _ in 0..2 {
             if self.chunk.is_none() {
-                self.chunk = self.reach.chunks.lend();
+                self.chunk = self.reach.chunks.lend().map(|chunk| (chunk, Instant::now()));
             }
-            let Some(chunk) = &mut self.chunk else { break };
+            let Some((chunk, _)) = &mut self.chunk else { break };
             if chunk.try_push(record).is_ok() {
                 return;
             }
@@ -98,15 +107,21 @@ impl Effects for Outlet {
     }
 
     fn note(&mut self, note: Note) {
-        self.hand_over();
-        let _ = self.reach.recorder.send(Delivery::Note(note));
+        self.notes.push(note);
     }
 }
 
 impl Outlet {
     fn hand_over(&mut self) {
-        if let Some(chunk) = self.chunk.take_if(|chunk| !chunk.is_empty()) {
+        if let Some((chunk, _)) = self.chunk.take() {
             let _ = self.reach.recorder.send(Delivery::Chunk(chunk));
+        }
+    }
+
+    /// Hands over what has waited for long enough; a chunk for each message would use them up.
+    fn hand_over_due(&mut self) {
+        if self.chunk.as_ref().is_some_and(|(_, since)| since.elapsed() >= CHUNK_AGE) {
+            self.hand_over();
         }
     }
 
@@ -133,8 +148,8 @@ impl Outlet {
         });
     }
 
-    /// Tells the workers, and then brings the kernel's endpoint map in line with `content`; says how
-    /// many entries were opened.
+    /// Tells the workers, then the kernel, whose endpoint map it brings in line with `content`, and
+    /// then the recorder; says how many entries were opened.
     ///
     /// What follows from one message is told as one: a worker that knew a call under one warrant,
     /// and not yet under another, would take its packets for the first one's alone.
@@ -159,6 +174,10 @@ impl Outlet {
                 error!("media of a call may be missing: {cause}");
             }
         }
+        // Waking the recorder takes longer than all of the above.
+        for note in self.notes.drain(..) {
+            let _ = self.reach.recorder.send(Delivery::Note(note));
+        }
         opened
     }
 }
@@ -174,6 +193,7 @@ pub fn follow(
     let mut outlet = Outlet {
         reach,
         chunk: None,
+        notes: Vec::new(),
         commands: Vec::new(),
         touched: Vec::new(),
         networks: Vec::new(),
@@ -205,7 +225,7 @@ pub fn follow(
                 }
             }
         }
-        match heard.recv_timeout(NAP) {
+        match heard.recv_timeout(outlet.reach.nap) {
             Ok(batch) => {
                 for (doubt, kept) in batch.frames() {
                     match doubt {
@@ -226,7 +246,7 @@ pub fn follow(
             follower.tick(now, &mut outlet);
             outlet.publish(follower.content());
         }
-        outlet.hand_over();
+        outlet.hand_over_due();
         if reporter.is_due() {
             outlet.report(&mut reporter);
         }

@@ -21,8 +21,8 @@ use crate::loss::{self, Lost, Reporter};
 /// Frames taken from the ring at once.
 const BURST: usize = 64;
 
-/// The longest sleep while nothing arrives.
-const NAP: Duration = Duration::from_millis(10);
+/// The longest sleep while nothing arrives, where sleeping is allowed.
+pub const NAP: Duration = Duration::from_millis(10);
 
 /// How long the ring must stay empty after the filter was taken off the interface, before nothing
 /// more is expected.
@@ -36,6 +36,8 @@ pub struct Worker {
     pub clock: Offset,
     /// Changes of who is listened to; sent ahead of the kernel's map.
     pub commands: Receiver<Vec<Command>>,
+    /// The longest sleep while nothing arrives.
+    pub nap: Duration,
     /// Copies what is kept.
     pub intake: Intake,
     /// Set once the filter is off the interface: the worker ends when its ring is empty.
@@ -79,7 +81,7 @@ impl Worker {
                     break;
                 }
             }
-            match self.socket.wait(NAP) {
+            match self.socket.wait(self.nap) {
                 Ok(_) => is_down = false,
                 // Frames come again when it is up, and none are lost in a link that is down.
                 Err(error @ Error::InterfaceDown { .. }) => {

@@ -10,8 +10,8 @@ use crossbeam::channel::{Receiver, RecvTimeoutError};
 use crate::merge::Merge;
 use crate::recorder::{Delivery, Note, Recorded, Recorder};
 
-/// Within this time of a frame's arrival every thread has handed it over: a worker holds a chunk
-/// for 50 ms, and the signalling thread none at all.
+/// Within this time of a frame's arrival every thread has handed it over: a chunk is held for
+/// 50 ms, and a thread naps for 20 ms.
 const LAG: Duration = Duration::from_millis(200);
 
 /// The longest sleep, and so the pace of flushing and rotating.

@@ -218,6 +218,27 @@ fn calls_over_tcp_are_followed_like_those_over_udp() {
 }
 
 #[test]
+fn a_target_with_three_hundred_calls_a_second_loses_no_signalling() {
+    let Some(lab) = laid() else { return };
+    let desk = Desk::new();
+    desk.warrant("BUSY", &[ALICE], EVER);
+    let capture = Capture::start(&desk, &lab, &[]);
+    let plan = CallPlan {
+        target_calls: 300,
+        stranger_calls: 0,
+        seconds: 1,
+        calls_per_second: 300,
+        ..CallPlan::default()
+    };
+    lab.place_calls(&plan).unwrap();
+    let (code, found, log) = capture.end("-INT");
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(lost(&found), 0, "{}", found["frames"]);
+    assert_eq!(found["calls"].as_array().unwrap().len(), 300);
+    assert!(sum(&found["calls"], "iri_packets") >= 6 * 300);
+}
+
+#[test]
 fn without_a_warrant_in_force_nothing_reaches_user_space() {
     let Some(lab) = laid() else { return };
     let desk = Desk::new();
