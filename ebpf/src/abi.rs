@@ -4,7 +4,7 @@
 //! key with undefined bytes would match by chance.
 //! Times are `CLOCK_BOOTTIME` nanoseconds, which nobody can set back.
 
-use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -61,8 +61,16 @@ impl From<IpAddr> for Address {
 }
 
 impl From<Address> for IpAddr {
+    /// By words: a worker does this twice a packet.
+    #[inline]
     fn from(address: Address) -> Self {
-        Ipv6Addr::from(address.0).to_canonical()
+        let bits = u128::from_be_bytes(address.0);
+        #[expect(clippy::cast_possible_truncation, reason = "the lower 32 bits are the address")]
+        if bits >> 32 == 0xffff {
+            Ipv4Addr::from_bits(bits as u32).into()
+        } else {
+            Ipv6Addr::from_bits(bits).into()
+        }
     }
 }
 

@@ -17,7 +17,7 @@ pub use terms::{Keying, MediaTerms};
 /// endpoint.
 #[derive(Clone, Debug)]
 pub struct MediaTable<T> {
-    bindings: HashMap<(IpAddr, u16), Vec<T>>,
+    bindings: HashMap<Key, Vec<T>>,
 }
 
 impl<T> Default for MediaTable<T> {
@@ -93,9 +93,19 @@ impl<T: Clone + PartialEq> MediaTable<T> {
     }
 }
 
+type Key = (u128, u16);
+
 /// IPv4-mapped IPv6 addresses are the IPv4 addresses they map; flow label and scope do not count.
-fn key(endpoint: SocketAddr) -> (IpAddr, u16) {
-    (endpoint.ip().to_canonical(), endpoint.port())
+///
+/// One number, so that hashing and comparing it is no more than that.
+#[inline]
+fn key(endpoint: SocketAddr) -> Key {
+    const MAPPED: u128 = 0xffff << 32;
+    let bits = match endpoint.ip() {
+        IpAddr::V4(v4) => MAPPED | u128::from(v4.to_bits()),
+        IpAddr::V6(v6) => v6.to_bits(),
+    };
+    (bits, endpoint.port())
 }
 
 #[cfg(test)]
