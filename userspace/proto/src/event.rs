@@ -201,6 +201,9 @@ pub enum Flaw {
         /// Bytes there.
         have: usize,
     },
+    /// The body is compressed (RFC 3261 §20.12), and so not looked into.
+    #[error("encoded body")]
+    Encoded,
     /// Bytes of a stream were lost before the message was whole.
     #[error("stream broken off")]
     BrokenOff,

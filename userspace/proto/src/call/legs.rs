@@ -59,13 +59,21 @@ enum Transaction {
 /// One `m=` line.
 #[derive(Clone, Debug)]
 struct Line {
-    /// Endpoints where RTCP shares the RTP port.
-    muxed: Vec<(SocketAddr, MediaKind)>,
-    /// Endpoints where it has its own.
-    apart: Vec<(SocketAddr, MediaKind)>,
+    /// Where RTCP shares the RTP port.
+    muxed: Endpoints,
+    /// Where it has its own.
+    apart: Endpoints,
     rtcp_mux: bool,
     is_rtp: bool,
     terms: MediaTerms,
+}
+
+#[derive(Clone, Debug)]
+struct Endpoints {
+    /// Of `c=`, `m=` and `a=rtcp`.
+    named: Vec<(SocketAddr, MediaKind)>,
+    /// Of ICE candidates.
+    candidates: Vec<(SocketAddr, MediaKind)>,
 }
 
 /// More legs than a call has, and open offers than a leg has; beyond, the oldest go.
@@ -137,17 +145,13 @@ impl Legs {
     pub(super) fn wanted(&self, limit: usize) -> BTreeMap<SocketAddr, Wanted> {
         let all = || self.legs.iter().flat_map(Leg::all);
         let all_muxed = all().filter(|line| line.is_rtp).all(|line| line.rtcp_mux);
-        let mut wanted: BTreeMap<SocketAddr, Wanted> = BTreeMap::new();
+        let mut wanted = BTreeMap::new();
+        // However many candidates there are, they never take the place of what `m=` lines name.
         for line in all() {
-            let muxed = line.rtcp_mux && all_muxed;
-            for &(endpoint, kind) in if muxed { &line.muxed } else { &line.apart } {
-                if let Some(known) = wanted.get_mut(&endpoint) {
-                    known.kind = known.kind.min(kind);
-                    known.terms.merge(&line.terms);
-                } else if wanted.len() < limit {
-                    wanted.insert(endpoint, Wanted { kind, terms: line.terms.clone() });
-                }
-            }
+            want(&mut wanted, limit, line, &line.endpoints(all_muxed).named);
+        }
+        for line in all() {
+            want(&mut wanted, limit, line, &line.endpoints(all_muxed).candidates);
         }
         wanted
     }
@@ -227,12 +231,40 @@ impl Leg {
 
 impl Line {
     fn of(media: &Media<'_>) -> Self {
+        let endpoints = |muxed| Endpoints {
+            named: media.endpoints(muxed).collect(),
+            candidates: media.candidate_endpoints(muxed).collect(),
+        };
         Self {
-            muxed: media.endpoints(true).collect(),
-            apart: media.endpoints(false).collect(),
+            muxed: endpoints(true),
+            apart: endpoints(false),
             rtcp_mux: media.rtcp_mux,
             is_rtp: media.is_rtp() && media.port != 0,
-            terms: MediaTerms { clocks: media.clocks.clone(), ..MediaTerms::default() },
+            terms: MediaTerms {
+                clocks: media.clocks.clone(),
+                keying: media.keying,
+                ufrag: media.ufrag.map(Box::from),
+            },
+        }
+    }
+
+    fn endpoints(&self, all_muxed: bool) -> &Endpoints {
+        if self.rtcp_mux && all_muxed { &self.muxed } else { &self.apart }
+    }
+}
+
+fn want(
+    wanted: &mut BTreeMap<SocketAddr, Wanted>,
+    limit: usize,
+    line: &Line,
+    endpoints: &[(SocketAddr, MediaKind)],
+) {
+    for &(endpoint, kind) in endpoints {
+        if let Some(known) = wanted.get_mut(&endpoint) {
+            known.kind = known.kind.min(kind);
+            known.terms.merge(&line.terms);
+        } else if wanted.len() < limit {
+            wanted.insert(endpoint, Wanted { kind, terms: line.terms.clone() });
         }
     }
 }

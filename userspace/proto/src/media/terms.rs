@@ -32,6 +32,8 @@ pub enum Keying {
     Dtls,
     /// By ZRTP on the media path: `a=zrtp-hash` (RFC 6189 §8).
     Zrtp,
+    /// The profile is SRTP's (RFC 3711 §12), and nothing says whence the keys are.
+    Unstated,
 }
 
 impl MediaTerms {

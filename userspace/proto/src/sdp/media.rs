@@ -1,8 +1,12 @@
 //! One media description: an `m=` line with what belongs to it (RFC 8866 §5.14).
 
+use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
+use super::candidate::{Candidate, DISCARD};
+use super::keying::Keys;
 use crate::event::MediaKind;
+use crate::media::Keying;
 use crate::rtp::PayloadClocks;
 
 /// A media description.
@@ -24,8 +28,19 @@ pub struct Media<'a> {
     pub rtcp_mux: bool,
     /// Which way media flows.
     pub direction: Direction,
-    /// Clock rates of its payload types.
+    /// Clock rates of its payload types; in a bundle, those of all its members.
     pub clocks: PayloadClocks,
+    /// Its name within the session (RFC 5888 §4).
+    pub mid: Option<&'a [u8]>,
+    /// Its port is 0 because it is received where the others of its bundle are (RFC 9143 §6).
+    pub bundle_only: bool,
+    /// How keys for its media are agreed upon; none where it is no RTP.
+    pub keying: Keying,
+    /// ICE user name fragment of its own, or the session's (RFC 8839 §5.4).
+    pub ufrag: Option<&'a [u8]>,
+    /// ICE candidates, its own and its peer's that were chosen.
+    pub candidates: Vec<Candidate>,
+    pub(super) keys: Keys,
 }
 
 /// Direction attribute (RFC 8866 §6.7).
@@ -57,7 +72,12 @@ impl Media<'_> {
     /// unspecified address).
     #[must_use]
     pub fn is_held_by_address(&self) -> bool {
-        self.port != 0 && self.address.is_some_and(|address| address.is_unspecified())
+        // Port 9 at an unspecified address is no hold: the candidates say where, or will
+        // (RFC 8840 §4.1.1).
+        let is_awaited = self.port == DISCARD || !self.candidates.is_empty();
+        self.port != 0
+            && !is_awaited
+            && self.address.is_some_and(|address| address.is_unspecified())
     }
 
     /// The endpoints at which media and RTCP are received.
@@ -65,7 +85,8 @@ impl Media<'_> {
     /// `muxed`: both parties let RTCP share the RTP port; while that is not known of the other
     /// one, RTCP may still come to the port beside (RFC 5761 §5.1.1).
     pub fn endpoints(&self, muxed: bool) -> impl Iterator<Item = (SocketAddr, MediaKind)> + '_ {
-        let address = self.address.filter(|a| !a.is_unspecified() && self.port != 0);
+        let is_port = !matches!(self.port, 0 | DISCARD);
+        let address = self.address.filter(|a| !a.is_unspecified() && is_port);
         let is_rtp = self.is_rtp();
         let step = if is_rtp { 2 } else { 1 };
         let kind = if is_rtp { MediaKind::Rtp } else { MediaKind::Other };
@@ -78,12 +99,33 @@ impl Media<'_> {
             let rtcp = rtcp.map(|port| (SocketAddr::new(address, port), MediaKind::Rtcp));
             Some([Some((SocketAddr::new(address, port), kind)), rtcp])
         });
-        let named = self.rtcp.filter(|&(port, _)| is_rtp && port != 0).and_then(|(port, at)| {
+        let named = self.rtcp.filter(|_| is_rtp && !muxed).and_then(|(port, at)| {
             let address = at.filter(|a| !a.is_unspecified()).or(address)?;
             // The same port for both says nothing more than a=rtcp-mux does.
             let apart = port != self.port || Some(address) != self.address;
-            (apart && self.port != 0).then_some((SocketAddr::new(address, port), MediaKind::Rtcp))
+            let is_port = is_port && !matches!(port, 0 | DISCARD);
+            (apart && is_port).then_some((SocketAddr::new(address, port), MediaKind::Rtcp))
         });
         endpoints.flatten().flatten().chain(named)
+    }
+
+    /// The endpoints of its ICE candidates, `muxed` as for [`Media::endpoints`].
+    pub fn candidate_endpoints(
+        &self,
+        muxed: bool,
+    ) -> impl Iterator<Item = (SocketAddr, MediaKind)> + '_ {
+        let is_rtp = self.is_rtp();
+        let live = self
+            .candidates
+            .iter()
+            .filter(move |it| self.port != 0 && (it.component == 1 || is_rtp && !muxed));
+        live.map(move |candidate| {
+            let kind = match (is_rtp, candidate.component) {
+                (true, 1) => MediaKind::Rtp,
+                (true, _) => MediaKind::Rtcp,
+                (false, _) => MediaKind::Other,
+            };
+            (candidate.endpoint, kind)
+        })
     }
 }

@@ -3,10 +3,14 @@
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+use super::bundle::Bundles;
+use super::candidate::{Candidate, candidate, remote_candidates};
+use super::keying::Keys;
 use super::media::{Direction, Media};
+use super::words::{decimal, ip_address, split_line, words};
 use crate::event::Flaw;
+use crate::media::Keying;
 use crate::rtp::PayloadClocks;
-use crate::sip::split_line;
 
 /// What a session description says about media.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +23,10 @@ pub struct Session<'a> {
 
 /// Media descriptions beyond this number are flawed and not followed.
 const MAX_MEDIA: usize = 64;
+
+/// Candidates of one media description beyond this number are flawed and not followed: a host has
+/// a few for each of its addresses.
+const MAX_CANDIDATES: usize = 64;
 
 /// Reads a session description of any bytes.
 #[must_use]
@@ -33,7 +41,7 @@ pub fn scan(description: &[u8]) -> Session<'_> {
             scan.session.flaw.get_or_insert(Flaw::Description { at });
         }
     }
-    scan.session
+    scan.finish()
 }
 
 #[derive(Default)]
@@ -42,11 +50,25 @@ struct Scan<'a> {
     /// `c=` and `a=rtcp-mux` ahead of the first `m=` are the session's.
     address: Option<IpAddr>,
     direction: Direction,
+    ufrag: Option<&'a [u8]>,
+    keys: Keys,
+    bundles: Bundles<'a>,
     /// Within a media description whose `m=` line could not be understood: its lines are nobody's.
     unknown_media: bool,
 }
 
 impl<'a> Scan<'a> {
+    /// What only the whole description says of each medium.
+    fn finish(mut self) -> Session<'a> {
+        for media in &mut self.session.media {
+            if media.is_rtp() {
+                media.keying = media.keys.keying(self.keys, media.transport);
+            }
+        }
+        self.bundles.apply(&mut self.session.media);
+        self.session
+    }
+
     /// `None` for a line that cannot be understood.
     fn line(&mut self, line: &'a [u8]) -> Option<()> {
         match line {
@@ -85,6 +107,12 @@ impl<'a> Scan<'a> {
             rtcp_mux: false,
             direction: self.direction,
             clocks: PayloadClocks::new(),
+            mid: None,
+            bundle_only: false,
+            keying: Keying::None,
+            ufrag: self.ufrag,
+            candidates: Vec::new(),
+            keys: Keys::default(),
         });
         Some(())
     }
@@ -100,33 +128,73 @@ impl<'a> Scan<'a> {
         address.map(|_| ())
     }
 
-    fn attribute(&mut self, value: &[u8]) -> Option<()> {
+    fn attribute(&mut self, value: &'a [u8]) -> Option<()> {
         let (name, value) = match memchr::memchr(b':', value) {
-            Some(colon) => (value.get(..colon)?, value.get(colon + 1..)?),
-            None => (value, &[][..]),
+            Some(colon) => (value.get(..colon)?.trim_ascii(), value.get(colon + 1..)?),
+            None => (value.trim_ascii(), &[][..]),
         };
-        let direction = match name.trim_ascii() {
-            b"sendrecv" => Direction::SendReceive,
-            b"sendonly" => Direction::SendOnly,
-            b"recvonly" => Direction::ReceiveOnly,
-            b"inactive" => Direction::Inactive,
-            name => {
-                let Some(media) = self.session.media.last_mut() else { return Some(()) };
-                match name {
-                    b"rtcp-mux" => media.rtcp_mux = true,
-                    b"rtcp" => media.rtcp = Some(rtcp(value)?),
-                    b"rtpmap" => rtpmap(value, &mut media.clocks)?,
-                    _ => {}
-                }
-                return Some(());
+        let media = self.session.media.last_mut();
+        let keys = media.map_or(&mut self.keys, |media| &mut media.keys);
+        if keys.attribute(name, value) {
+            return Some(());
+        }
+        match (name, self.session.media.last_mut()) {
+            (b"sendrecv", media) => {
+                *direction_of(media, &mut self.direction) = Direction::SendReceive
             }
-        };
-        match self.session.media.last_mut() {
-            Some(media) => media.direction = direction,
-            None => self.direction = direction,
+            (b"sendonly", media) => *direction_of(media, &mut self.direction) = Direction::SendOnly,
+            (b"recvonly", media) => {
+                *direction_of(media, &mut self.direction) = Direction::ReceiveOnly;
+            }
+            (b"inactive", media) => *direction_of(media, &mut self.direction) = Direction::Inactive,
+            (b"ice-ufrag", Some(media)) => media.ufrag = Some(value.trim_ascii()),
+            (b"ice-ufrag", None) => self.ufrag = Some(value.trim_ascii()),
+            (b"group", _) => self.bundles.group(value),
+            (name, Some(media)) => return media_attribute(media, name, value),
+            (_, None) => {}
         }
         Some(())
     }
+}
+
+fn direction_of<'d>(
+    media: Option<&'d mut Media<'_>>,
+    session: &'d mut Direction,
+) -> &'d mut Direction {
+    media.map_or(session, |media| &mut media.direction)
+}
+
+/// An attribute that says something of one medium alone.
+fn media_attribute<'a>(media: &mut Media<'a>, name: &[u8], value: &'a [u8]) -> Option<()> {
+    match name {
+        // RFC 8858: only, or as well.
+        b"rtcp-mux" | b"rtcp-mux-only" => media.rtcp_mux = true,
+        b"rtcp" => media.rtcp = Some(rtcp(value)?),
+        b"rtpmap" => rtpmap(value, &mut media.clocks)?,
+        b"mid" => media.mid = Some(value.trim_ascii()),
+        b"bundle-only" => media.bundle_only = true,
+        b"candidate" => {
+            let found = candidate(value)?;
+            found.map_or(Some(()), |found| add_candidate(media, found))?;
+        }
+        b"remote-candidates" => {
+            for candidate in remote_candidates(value) {
+                add_candidate(media, candidate)?;
+            }
+        }
+        _ => {}
+    }
+    Some(())
+}
+
+fn add_candidate(media: &mut Media<'_>, candidate: Candidate) -> Option<()> {
+    if !media.candidates.contains(&candidate) {
+        if media.candidates.len() >= MAX_CANDIDATES {
+            return None;
+        }
+        media.candidates.push(candidate);
+    }
+    Some(())
 }
 
 /// `53020 IN IP4 192.0.2.1`, the address being optional (RFC 3605 §2.1).
@@ -150,19 +218,7 @@ fn rtpmap(value: &[u8], clocks: &mut PayloadClocks) -> Option<()> {
 /// `IN IP4 192.0.2.1/127` or `IN IP6 2001:db8::1`; the type that stands there is not believed.
 fn address(value: &[u8]) -> Option<IpAddr> {
     let text = words(value).nth(2)?;
-    let text = text.split(|&byte| byte == b'/').next()?;
-    let text = text.strip_prefix(b"[").and_then(|t| t.strip_suffix(b"]")).unwrap_or(text);
-    core::str::from_utf8(text).ok()?.parse().ok()
-}
-
-fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty())
-}
-
-fn decimal<T: core::str::FromStr>(text: &[u8]) -> Option<T> {
-    // A sign is no digit, though `parse` takes it.
-    let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    digits.then(|| core::str::from_utf8(text).ok()?.parse().ok()).flatten()
+    ip_address(text.split(|&byte| byte == b'/').next()?)
 }
 
 #[cfg(test)]

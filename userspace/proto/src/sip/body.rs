@@ -85,9 +85,11 @@ impl Parts<'_, '_> {
         loop {
             let (line, after) = split_line(rest);
             let tail = line.strip_prefix(b"--").and_then(|l| l.strip_prefix(self.boundary));
+            // A longer boundary is another one: that of a multipart body within this one.
+            let tail = tail.map(<[u8]>::trim_ascii).filter(|t| matches!(*t, b"" | b"--"));
             if let Some(tail) = tail {
                 let ahead = text.get(..text.len() - rest.len())?;
-                return Some((ahead, after.filter(|_| !tail.starts_with(b"--"))));
+                return Some((ahead, after.filter(|_| tail.is_empty())));
             }
             rest = after?;
         }
@@ -115,8 +117,12 @@ mod tests {
         let nested = std::format!(
             "preamble\r\n--o\r\nContent-Type: multipart/alternative;boundary=x\r\n\r\n{mixed}\r\n--o--"
         );
+        let longer = nested.replace("--x", "--o-x").replace("boundary=x", "boundary=o-x");
         let cut = std::format!("--x\r\nContent-Type: application/sdp\r\n\r\n{SDP}");
-        let cases: [(&str, &str, bool); 10] = [
+        let unended = mixed.trim_end().replace("\r\n--x--", "\n--x-- ");
+        let cases: [(&str, &str, bool); 12] = [
+            ("multipart/mixed;boundary=\"o\"", &longer, true),
+            ("multipart/mixed;boundary=x", &unended, true),
             ("application/sdp", SDP, true),
             ("Application/SDP; charset=utf-8", SDP, true),
             ("", SDP, true),

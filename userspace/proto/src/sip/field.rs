@@ -117,6 +117,8 @@ headers! {
     ContentType = "Content-Type" or "c",
     /// Content-Length (RFC 3261 §20.14).
     ContentLength = "Content-Length" or "l",
+    /// Content-Encoding (RFC 3261 §20.12).
+    ContentEncoding = "Content-Encoding" or "e",
     /// Expires (RFC 3261 §20.19).
     Expires = "Expires",
     /// Authorization (RFC 3261 §20.7).

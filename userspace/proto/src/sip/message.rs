@@ -27,6 +27,8 @@ pub struct Message<'a> {
     pub expires: Option<u64>,
     /// Content-Type.
     pub content_type: Option<&'a [u8]>,
+    /// Whether the body is compressed or encoded otherwise (RFC 3261 §20.12).
+    pub is_encoded: bool,
     /// The body, as long as Content-Length says or as long as it is.
     pub body: &'a [u8],
     /// The first flaw found.
@@ -68,6 +70,7 @@ impl<'a> Message<'a> {
             cseq: None,
             expires: None,
             content_type: None,
+            is_encoded: false,
             body: body_at.and_then(|at| whole.get(at..)).unwrap_or_default(),
             flaw: None,
             header: header.trim_ascii_end(),
@@ -102,9 +105,12 @@ impl<'a> Message<'a> {
         super::address::parameter(self.via?, b"branch")
     }
 
-    /// Its session description (RFC 8866).
+    /// Its session description (RFC 8866); none can be read in an encoded body.
     #[must_use]
     pub fn description(&self) -> Option<&'a [u8]> {
+        if self.is_encoded {
+            return None;
+        }
         session_description(self.content_type, self.body)
     }
 
@@ -145,6 +151,10 @@ impl<'a> Message<'a> {
             }
             Some(Header::ContentType) => {
                 self.content_type.get_or_insert(value);
+            }
+            Some(Header::ContentEncoding) if !value.eq_ignore_ascii_case(b"identity") => {
+                self.is_encoded = true;
+                self.note(Flaw::Encoded);
             }
             Some(Header::CSeq) if self.cseq.is_none() => match cseq(value) {
                 Some(cseq) => self.cseq = Some(cseq),

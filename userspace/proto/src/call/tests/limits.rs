@@ -76,6 +76,17 @@ fn endpoints_of_one_call_are_bounded() {
 }
 
 #[test]
+fn candidates_never_take_the_place_of_what_media_lines_name() {
+    let mut tracker = tracker(Limits { endpoints: 10, ..Limits::default() });
+    let candidates: Vec<_> = (0..30)
+        .map(|nth| format!("candidate:1_1_UDP_5_192.0.2.1_{}_typ_host", 40_000 + nth))
+        .collect();
+    log_of(&mut tracker, &format!("0 A>B INVITE 1 sdp=4000 a={}", candidates.join("|")));
+    let log = log_of(&mut tracker, "1 B>A 200 INVITE 1 sdp=5000");
+    assert!(log.contains("+ 198.51.100.2:5000"), "{log}");
+}
+
+#[test]
 fn a_withdrawn_warrant_ends_its_calls_and_a_kept_one_goes_on() {
     let mut tracker = tracker(Limits::default());
     log_of(&mut tracker, "0 A>B INVITE 1 sdp=4000");

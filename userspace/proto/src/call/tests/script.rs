@@ -6,9 +6,9 @@
 //! ```
 //!
 //! Time in seconds, the hop, method or status and method, CSeq, and options: `sdp=PORT` (at the
-//! sender's host) or `sdp=ADDRESS:PORT`, `a=` attributes parted by `|`, `tag=` for the callee's,
-//! `in` for a request within the dialog, `by=B` for one that B made, `id=` for another Call-ID,
-//! `branch=` and `expires=` for what they are.
+//! sender's host) or `sdp=ADDRESS:PORT`, `a=` attributes parted by `|` with `_` for blanks, `tag=`
+//! for the callee's, `in` for a request within the dialog, `by=B` for one that B made, `id=` for
+//! another Call-ID, `branch=` and `expires=` for what they are.
 
 use std::fmt::Write;
 use std::format;
@@ -111,7 +111,7 @@ fn description(sdp: &str, host: &str, attributes: Option<&str>) -> String {
     let (address, port) = sdp.rsplit_once(':').unwrap_or((host, sdp));
     let mut text = format!("v=0\r\nc=IN IP4 {address}\r\nm=audio {port} RTP/AVP 0\r\n");
     for attribute in attributes.unwrap_or_default().split('|').filter(|a| !a.is_empty()) {
-        write!(text, "a={attribute}\r\n").unwrap();
+        write!(text, "a={}\r\n", attribute.replace('_', " ")).unwrap();
     }
     text
 }
