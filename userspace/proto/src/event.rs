@@ -31,7 +31,9 @@ pub enum Event<'a> {
         to: &'a [u8],
         /// Which header field matched which target.
         matched: Matched<'a>,
-        /// Arrival of the message's last frame.
+        /// Why it is the target's although it names no target itself.
+        joined: Option<Joined<'a>>,
+        /// Arrival of the last frame of its first message, which may not be the one that matched.
         at: Timestamp,
     },
     /// A signalling message of a call.
@@ -126,12 +128,24 @@ impl<'a> Kept<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Matched<'a> {
     /// Header field in its long form, `Request-URI`, `IP`, or `unparsed` for a URI found in
-    /// bytes that are no SIP message.
+    /// bytes that are no SIP message; of a call that is joined to another, what joins it.
     pub header: &'a str,
     /// The warrant's target.
     pub target: &'a Identity,
     /// What the message held there: URI, user name or address, as sent.
     pub value: &'a [u8],
+}
+
+/// The followed call that a call is joined to, and by what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joined<'a> {
+    /// Header field that holds the key: one of [`Joins`](crate::Joins), `Call-ID`, `Replaces` or
+    /// `Join`.
+    pub header: &'a str,
+    /// The key that both have, or the dialog that is named.
+    pub value: &'a [u8],
+    /// The CIN of the call joined to, under the same warrant.
+    pub cin: u32,
 }
 
 /// What is received at a media endpoint.

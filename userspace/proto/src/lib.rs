@@ -29,8 +29,8 @@ pub mod target;
 pub mod time;
 pub mod warrant;
 
-pub use call::{Counters, Limits, Tracker};
-pub use event::{Cause, Event, Flaw, Kept, Matched, MediaKind};
+pub use call::{Counters, Joins, Limits, Tracker};
+pub use event::{Cause, Event, Flaw, Joined, Kept, Matched, MediaKind};
 pub use target::Identity;
 pub use time::Timestamp;
 pub use warrant::{CallKey, Warrant};

@@ -6,14 +6,19 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use super::followed::Followed;
+use super::kinship::Kinship;
 use crate::time::Timestamp;
+use crate::warrant::CallKey;
 
 /// Targets' calls only: a stranger's leaves no trace here.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
+    /// What joins further legs to them.
+    pub(super) kinship: Kinship,
     /// Messages without a Call-ID share the empty one.
     by_call_id: BTreeMap<Box<[u8]>, Followed>,
     by_due: BTreeSet<(Timestamp, Box<[u8]>)>,
+    by_key: BTreeMap<CallKey, Box<[u8]>>,
     /// Endpoints in their grace time, each with the call that no longer wants it.
     fading: BTreeSet<(SocketAddr, Box<[u8]>)>,
 }
@@ -23,8 +28,22 @@ impl Calls {
         self.by_call_id.len()
     }
 
-    pub(super) fn has(&self, call_id: &[u8]) -> bool {
-        self.by_call_id.contains_key(call_id)
+    pub(super) fn get(&self, call_id: &[u8]) -> Option<&Followed> {
+        self.by_call_id.get(call_id)
+    }
+
+    /// Lets `change` work on the call of this key, which must be looked at as soon as before.
+    pub(super) fn with(&mut self, key: CallKey, change: impl FnOnce(&mut Followed)) {
+        let Some(call_id) = self.by_key.get(&key) else { return };
+        if let Some(call) = self.by_call_id.get_mut(call_id) {
+            change(call);
+        }
+    }
+
+    /// Takes the call of this key out to work on it.
+    pub(super) fn take_by_key(&mut self, key: CallKey) -> Option<Followed> {
+        let call_id = self.by_key.get(&key)?.clone();
+        self.take(&call_id)
     }
 
     /// When the next call must be looked at.
@@ -36,7 +55,7 @@ impl Calls {
     pub(super) fn take(&mut self, call_id: &[u8]) -> Option<Followed> {
         let (call_id, call) = self.by_call_id.remove_entry(call_id)?;
         self.by_due.remove(&(call.due, call_id));
-        self.forget_fading(&call);
+        self.forget(&call);
         Some(call)
     }
 
@@ -44,7 +63,7 @@ impl Calls {
     pub(super) fn take_next(&mut self) -> Option<Followed> {
         let (_, call_id) = self.by_due.pop_first()?;
         let call = self.by_call_id.remove(&call_id)?;
-        self.forget_fading(&call);
+        self.forget(&call);
         Some(call)
     }
 
@@ -68,20 +87,31 @@ impl Calls {
     pub(super) fn take_all(&mut self) -> Vec<Followed> {
         self.by_due.clear();
         self.fading.clear();
+        self.by_key.clear();
         core::mem::take(&mut self.by_call_id).into_values().collect()
+    }
+
+    pub(super) fn get_mut(&mut self, call_id: &[u8]) -> Option<&mut Followed> {
+        self.by_call_id.get_mut(call_id)
     }
 
     /// A call that no warrant covers any more is forgotten.
     pub(super) fn put(&mut self, call: Followed) {
-        if !call.is_unbound() {
+        if call.is_unbound() {
+            self.kinship.forget(&call.call_id);
+        } else {
             self.by_due.insert((call.due, call.call_id.clone()));
             let fading = call.fading().map(|endpoint| (endpoint, call.call_id.clone()));
             self.fading.extend(fading);
+            self.by_key.extend(call.keys().map(|key| (key, call.call_id.clone())));
             self.by_call_id.insert(call.call_id.clone(), call);
         }
     }
 
-    fn forget_fading(&mut self, call: &Followed) {
+    fn forget(&mut self, call: &Followed) {
+        for key in call.keys() {
+            self.by_key.remove(&key);
+        }
         for endpoint in call.fading() {
             self.fading.remove(&(endpoint, call.call_id.clone()));
         }

@@ -26,6 +26,12 @@ pub struct Counters {
     pub fragments_late: u64,
     /// TCP streams forgotten for want of room.
     pub streams_evicted: u64,
+    /// Messages with the Call-ID of a target's call from those who take no part in it.
+    pub foreign: u64,
+    /// Strangers' messages that were held and overwritten before their time, for want of room.
+    pub hold_overwritten: u64,
+    /// Keys that too many calls share, so that they join none.
+    pub joins_refused: u64,
     /// Calls ended for want of room.
     pub calls_evicted: u64,
 }

@@ -8,8 +8,10 @@ use core::net::SocketAddr;
 use super::legs::{Legs, Wanted};
 use super::limits::Limits;
 use super::matching::Warrants;
+use super::parties::Parties;
 use super::progress::{Ended, Progress};
 use crate::event::{Cause, Event};
+use crate::target::Identity;
 use crate::time::Timestamp;
 use crate::warrant::{CallKey, Warrant};
 
@@ -21,6 +23,9 @@ pub(super) struct Followed {
     pub(super) call_id: Box<[u8]>,
     pub(super) progress: Progress,
     pub(super) legs: Legs,
+    pub(super) parties: Parties,
+    /// How many calls stand between it and one that names a target.
+    pub(super) joined: u8,
     bindings: Vec<Binding>,
     open: BTreeMap<SocketAddr, Open>,
     /// When to look at it without a message.
@@ -28,10 +33,12 @@ pub(super) struct Followed {
 }
 
 /// The call under one warrant.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Binding {
     key: CallKey,
+    target: Identity,
     content: bool,
+    not_before: Timestamp,
     not_after: Timestamp,
 }
 
@@ -48,6 +55,8 @@ impl Followed {
             call_id: call_id.into(),
             progress: Progress::new(at),
             legs: Legs::default(),
+            parties: Parties::default(),
+            joined: 0,
             bindings: Vec::new(),
             open: BTreeMap::new(),
             due: Timestamp(0),
@@ -66,20 +75,32 @@ impl Followed {
         self.bindings.iter().map(|binding| binding.key)
     }
 
+    /// Each call key of it, with the target that it is the call of.
+    pub(super) fn targets(&self) -> Vec<(CallKey, Identity)> {
+        self.bindings.iter().map(|binding| (binding.key, binding.target.clone())).collect()
+    }
+
+    /// The call keys whose warrants were in force already when a message was seen.
+    pub(super) fn keys_at(&self, at: Timestamp) -> impl Iterator<Item = CallKey> + '_ {
+        let bindings = self.bindings.iter().filter(move |binding| binding.not_before <= at);
+        bindings.map(|binding| binding.key)
+    }
+
     /// Puts the call under a warrant; `announce` tells of it ahead of its open endpoints.
     pub(super) fn bind(
         &mut self,
         warrant: &Warrant,
         cin: u32,
+        target: &Identity,
         at: Timestamp,
         announce: impl FnOnce(CallKey, &mut Sink<'_>),
         sink: &mut Sink<'_>,
     ) {
         let key = CallKey { warrant: warrant.id, cin };
-        let binding = Binding { key, content: warrant.content, not_after: warrant.not_after };
+        let &Warrant { content, not_before, not_after, .. } = warrant;
         announce(key, sink);
-        self.bindings.push(binding);
-        if binding.content {
+        self.bindings.push(Binding { key, target: target.clone(), content, not_before, not_after });
+        if content {
             self.open_all(key, at, sink);
         }
     }
@@ -149,7 +170,7 @@ impl Followed {
         let over: Vec<_> = self.bindings.extract_if(.., |b| b.not_after < now).collect();
         for binding in over {
             let ended = Ended { at: binding.not_after, cause: Cause::WarrantEnded };
-            self.end_binding(binding, ended, sink);
+            self.end_binding(&binding, ended, sink);
         }
         if self.progress.deadline(limits) <= now {
             self.end(self.progress.outcome(), sink);
@@ -160,7 +181,7 @@ impl Followed {
     /// Ends the call under all its warrants.
     pub(super) fn end(&mut self, ended: Ended, sink: &mut Sink<'_>) {
         for binding in core::mem::take(&mut self.bindings) {
-            self.end_binding(binding, ended, sink);
+            self.end_binding(&binding, ended, sink);
         }
     }
 
@@ -181,11 +202,12 @@ impl Followed {
         for mut binding in core::mem::take(&mut self.bindings) {
             let Some(warrant) = warrants.get(binding.key.warrant) else {
                 let ended = Ended { at: now, cause: Cause::WarrantEnded };
-                self.end_binding(binding, ended, sink);
+                self.end_binding(&binding, ended, sink);
                 continue;
             };
             let had_content = binding.content;
             (binding.content, binding.not_after) = (warrant.content, warrant.not_after);
+            binding.not_before = warrant.not_before;
             match (had_content, binding.content) {
                 (false, true) => self.open_all(binding.key, now, sink),
                 (true, false) => self.close_all(binding.key, now, sink),
@@ -196,7 +218,7 @@ impl Followed {
         self.set_due(limits);
     }
 
-    fn end_binding(&self, binding: Binding, ended: Ended, sink: &mut Sink<'_>) {
+    fn end_binding(&self, binding: &Binding, ended: Ended, sink: &mut Sink<'_>) {
         let Ended { at, cause } = ended;
         if binding.content {
             self.close_all(binding.key, at, sink);
@@ -217,7 +239,7 @@ impl Followed {
         }
     }
 
-    fn set_due(&mut self, limits: &Limits) {
+    pub(super) fn set_due(&mut self, limits: &Limits) {
         let closings = self.open.values().filter_map(|open| open.closing);
         // The last moment of the window still belongs to it.
         let windows =

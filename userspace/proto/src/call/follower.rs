@@ -3,77 +3,49 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use super::arrival::{Arrival, Frames};
 use super::calls::Calls;
 use super::counters::Counters;
 use super::followed::Followed;
+use super::hold::Hold;
+use super::joins::Joins;
 use super::legs::Legs;
 use super::limits::Limits;
-use super::matching::{Hit, Warrants};
+use super::matching::Warrants;
 use super::numbers::Numbers;
+use super::opening::Opening;
 use super::path::Path;
-use crate::event::{Event, Flaw, Kept, Matched};
-use crate::reassembly::{Held, Verdict};
+use crate::event::{Event, Flaw};
+use crate::reassembly::Verdict;
 use crate::sdp;
 use crate::sip::{self, Clue, Message};
 use crate::time::Timestamp;
 use crate::warrant::{CallKey, Warrant};
 
-type Sink<'s> = dyn FnMut(Event<'_>) + 's;
+pub(super) type Sink<'s> = dyn FnMut(Event<'_>) + 's;
 
-/// Knows the warrants and the calls under them; knows nothing of strangers.
+/// Knows the warrants and the calls under them; of strangers no more than [`Hold`] holds.
 #[derive(Debug)]
 pub(super) struct Follower {
-    warrants: Warrants,
-    calls: Calls,
-    numbers: Numbers,
-    limits: Limits,
+    pub(super) warrants: Warrants,
+    pub(super) calls: Calls,
+    pub(super) numbers: Numbers,
+    pub(super) hold: Hold,
+    pub(super) limits: Limits,
     pub(super) counters: Counters,
     /// The warrants were changed, and the calls not yet reviewed.
     changed: bool,
 }
 
-/// A message's bytes with what is known of them.
-pub(super) struct Arrival<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) path: Path,
-    /// Arrival of the last frame.
-    pub(super) at: Timestamp,
-    /// What went wrong before it could be read.
-    pub(super) flaw: Option<Flaw>,
-}
-
-/// The frames that formed a message.
-pub(super) enum Frames<'f, 'h> {
-    /// They form nothing else.
-    Own(&'f [Kept<'f>]),
-    /// Neighbouring messages may have been given out with them.
-    Shared(Vec<&'h mut Held>),
-}
-
-impl Frames<'_, '_> {
-    /// Gives `then` those that `warrant` has not had yet.
-    fn give(&mut self, warrant: u32, then: impl FnOnce(&[Kept<'_>])) {
-        match self {
-            Self::Own(frames) => then(frames),
-            Self::Shared(held) => {
-                let mut fresh = Vec::with_capacity(held.len());
-                for frame in held {
-                    if frame.give(warrant) {
-                        fresh.push(frame.kept());
-                    }
-                }
-                then(&fresh);
-            }
-        }
-    }
-}
-
 impl Follower {
     pub(super) fn new(limits: Limits) -> Self {
+        let mut calls = Calls::default();
+        calls.kinship.set(Joins::default());
         Self {
             warrants: Warrants::default(),
-            calls: Calls::default(),
+            calls,
             numbers: Numbers::default(),
+            hold: Hold::new(&limits),
             limits,
             counters: Counters::default(),
             changed: false,
@@ -85,17 +57,46 @@ impl Follower {
         self.changed = true;
     }
 
+    pub(super) fn set_joins(&mut self, joins: Joins) {
+        self.calls.kinship.set(joins);
+    }
+
+    /// Media of this call was seen, which therefore is not over.
+    pub(super) fn media_seen(&mut self, key: CallKey, at: Timestamp) {
+        let mut is_first = false;
+        self.calls.with(key, |call| is_first = call.progress.media_seen(at));
+        if is_first && let Some(mut call) = self.calls.take_by_key(key) {
+            call.set_due(&self.limits);
+            self.calls.put(call);
+        }
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        Counters {
+            hold_overwritten: self.hold.overwritten,
+            joins_refused: self.calls.kinship.refused,
+            ..self.counters
+        }
+    }
+
     /// Whether there is nothing that a message could belong to.
     pub(super) fn is_idle(&self) -> bool {
         self.warrants.is_empty() && self.calls.len() == 0
     }
 
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
-        if self.changed { Some(Timestamp(0)) } else { self.calls.next_due() }
+        if self.changed {
+            return Some(Timestamp(0));
+        }
+        self.calls.next_due().into_iter().chain(self.hold.next_deadline()).min()
     }
 
     pub(super) fn pass(&mut self, now: Timestamp, sink: &mut Sink<'_>) {
+        self.hold.expire(now);
         if core::mem::take(&mut self.changed) {
+            if self.warrants.is_empty() {
+                self.hold.clear();
+            }
             for mut call in self.calls.take_all() {
                 call.review(now, &self.warrants, &self.limits, sink);
                 self.calls.put(call);
@@ -112,7 +113,9 @@ impl Follower {
     pub(super) fn finish(&mut self, now: Timestamp, sink: &mut Sink<'_>) {
         for mut call in self.calls.take_all() {
             call.finish(now, sink);
+            self.calls.put(call);
         }
+        self.hold.clear();
     }
 
     pub(super) fn message(
@@ -131,28 +134,70 @@ impl Follower {
         &mut self,
         arrival: &Arrival<'_>,
         message: &Message<'_>,
-        frames: Frames<'_, '_>,
+        mut frames: Frames<'_, '_>,
         sink: &mut Sink<'_>,
     ) -> Verdict {
         self.counters.messages += 1;
         let (at, path) = (arrival.at, arrival.path);
         let hits = self.warrants.message(at, message, path);
         // Without a Call-ID nothing but a hit ties a message to a call.
-        let is_known = message.call_id.is_some_and(|call_id| self.calls.has(call_id));
-        if hits.is_empty() && !is_known {
-            self.counters.strangers += 1;
-            self.strangers_media(at, path, message, sink);
+        let known = message.call_id.and_then(|call_id| self.calls.get_mut(call_id));
+        let is_new = known.is_none();
+        if let Some(call) = known.filter(|_| hits.is_empty())
+            && !call.parties.include(path, Some(message), |host| call.progress.awaits(host))
+        {
+            call.parties.refuse(message);
+            self.counters.foreign += 1;
+            self.stranger(arrival, message, &frames, sink);
+            return Verdict::Stranger;
+        }
+        let kin = self.kin(message);
+        if hits.is_empty() && is_new && kin.is_none() {
+            self.stranger(arrival, message, &frames, sink);
             return Verdict::Stranger;
         }
         let mut call = self.call(message.call_id.unwrap_or_default(), at, sink);
+        let is_fresh = call.parties.learn(path, Some(message));
+        let early = if is_new || is_fresh { self.early(&mut call, &frames) } else { Vec::new() };
+        let first = early.first().map_or(at, |early| early.at.min(at));
+        let opening = Opening::of(message, first);
         for hit in &hits {
-            let opening = Opening {
-                method: message.method(),
-                from: first_uri(message.from),
-                to: first_uri(message.to),
-            };
-            self.bind(&mut call, hit, at, &opening, sink);
+            self.bind(&mut call, hit, &opening, sink);
         }
+        if let Some(kin) = kin {
+            self.join(&mut call, &kin, &opening, sink);
+        }
+        self.give_early(&mut call, early, sink);
+        self.take_in(&mut call, arrival, message, &mut frames, sink);
+        let call_id = call.call_id.clone();
+        self.calls.put(call);
+        self.join_early(&call_id, message, sink);
+        Verdict::Target
+    }
+
+    /// A stranger's message leaves nothing behind, but for the two seconds of [`Hold`].
+    fn stranger(
+        &mut self,
+        arrival: &Arrival<'_>,
+        message: &Message<'_>,
+        frames: &Frames<'_, '_>,
+        sink: &mut Sink<'_>,
+    ) {
+        self.counters.strangers += 1;
+        self.hold_back(arrival, message, frames);
+        self.strangers_media(arrival.at, arrival.path, message, sink);
+    }
+
+    /// What follows from a message of a call, ahead of the message itself.
+    pub(super) fn take_in(
+        &mut self,
+        call: &mut Followed,
+        arrival: &Arrival<'_>,
+        message: &Message<'_>,
+        frames: &mut Frames<'_, '_>,
+        sink: &mut Sink<'_>,
+    ) {
+        let (at, path) = (arrival.at, arrival.path);
         let description = message.description().filter(|_| Legs::concern(message.method()));
         let session = description.map(sdp::scan);
         call.progress.feed(at, path, message);
@@ -161,14 +206,13 @@ impl Follower {
         for endpoint in call.wanted() {
             self.release(endpoint, at, sink);
         }
+        self.calls.kinship.learn(&call.call_id, message);
         let kept = Summary {
             start_line: message.start_line,
             description: description.map(|text| identify(message, text)),
             flaw: arrival.flaw.or(message.flaw).or_else(|| session?.flaw),
         };
-        self.give(&call, at, &kept, frames, sink);
-        self.calls.put(call);
-        Verdict::Target
+        self.give(call, at, &kept, frames, sink);
     }
 
     /// A port that a target's call has just left may be a stranger's now: what a stranger announces
@@ -204,7 +248,7 @@ impl Follower {
     fn unparsed(
         &mut self,
         arrival: &Arrival<'_>,
-        frames: Frames<'_, '_>,
+        mut frames: Frames<'_, '_>,
         sink: &mut Sink<'_>,
     ) -> Verdict {
         let at = arrival.at;
@@ -213,15 +257,16 @@ impl Follower {
             Clue::Uri(_) => None,
         });
         let hits = self.warrants.unparsed(at, arrival.bytes, arrival.path);
-        let is_known = call_id.is_some_and(|call_id| self.calls.has(call_id));
+        let call_of = call_id.and_then(|call_id| self.calls.get(call_id));
+        let is_known = call_of.is_some_and(|it| it.parties.include(arrival.path, None, |_| false));
         if hits.is_empty() && !is_known {
             self.counters.not_sip += 1;
             return Verdict::Stranger;
         }
         let mut call = self.call(call_id.unwrap_or_default(), at, sink);
+        call.parties.learn(arrival.path, None);
         for hit in &hits {
-            let opening = Opening { method: b"", from: b"", to: b"" };
-            self.bind(&mut call, hit, at, &opening, sink);
+            self.bind(&mut call, hit, &Opening { method: b"", from: b"", to: b"", at }, sink);
         }
         call.progress.touch(at);
         call.reconcile(at, &self.limits, sink);
@@ -231,54 +276,9 @@ impl Follower {
             description: None,
             flaw: arrival.flaw.or(Some(Flaw::NoStartLine)),
         };
-        self.give(&call, at, &kept, frames, sink);
+        self.give(&call, at, &kept, &mut frames, sink);
         self.calls.put(call);
         Verdict::Target
-    }
-
-    /// The call of this Call-ID, known or new; a new one may cost the one that is nearest its end.
-    fn call(&mut self, call_id: &[u8], at: Timestamp, sink: &mut Sink<'_>) -> Followed {
-        if let Some(call) = self.calls.take(call_id) {
-            return call;
-        }
-        while self.calls.len() >= self.limits.calls.max(1) {
-            let Some(mut call) = self.calls.take_next() else { break };
-            self.counters.calls_evicted += 1;
-            call.end(call.progress.outcome(), sink);
-        }
-        Followed::new(call_id, at)
-    }
-
-    fn bind(
-        &mut self,
-        call: &mut Followed,
-        hit: &Hit<'_>,
-        at: Timestamp,
-        opening: &Opening<'_>,
-        sink: &mut Sink<'_>,
-    ) {
-        let Some((warrant, _)) = self.warrants.of(hit) else { return };
-        if call.is_bound(warrant.id) {
-            return;
-        }
-        let id = warrant.id;
-        let cin = match self.numbers.of(id, &call.call_id) {
-            Some(cin) => cin,
-            None => {
-                let Some(cin) = self.warrants.draw_cin(id) else { return };
-                let key = CallKey { warrant: id, cin };
-                self.numbers.remember(key, &call.call_id, self.limits.calls);
-                cin
-            }
-        };
-        let Some((warrant, target)) = self.warrants.of(hit) else { return };
-        let call_id = call.call_id.clone();
-        let announce = |key, sink: &mut Sink<'_>| {
-            let matched = Matched { header: hit.header, target, value: &hit.value };
-            let Opening { method, from, to } = *opening;
-            sink(Event::CallOpened { call: key, call_id: &call_id, method, from, to, matched, at });
-        };
-        call.bind(warrant, cin, at, announce, sink);
     }
 
     fn give(
@@ -286,11 +286,11 @@ impl Follower {
         call: &Followed,
         at: Timestamp,
         message: &Summary<'_>,
-        mut frames: Frames<'_, '_>,
+        frames: &mut Frames<'_, '_>,
         sink: &mut Sink<'_>,
     ) {
         let &Summary { start_line, description, flaw } = message;
-        for key in call.keys() {
+        for key in call.keys_at(at) {
             self.counters.kept += 1;
             self.counters.flawed += u64::from(flaw.is_some());
             frames.give(key.warrant, |frames| {
@@ -307,19 +307,8 @@ struct Summary<'a> {
     flaw: Option<Flaw>,
 }
 
-/// What opens a call.
-struct Opening<'a> {
-    method: &'a [u8],
-    from: &'a [u8],
-    to: &'a [u8],
-}
-
 /// Of bytes that are no message, no more than this is shown for a start line.
 const MAX_START_LINE: usize = 256;
-
-fn first_uri(value: Option<&[u8]>) -> &[u8] {
-    value.and_then(|value| sip::uris(value).next()).unwrap_or_default()
-}
 
 /// A number for a description and the party that sent it: FNV-1a, 64 bits, the same everywhere.
 fn identify(message: &Message<'_>, description: &[u8]) -> u64 {

@@ -20,6 +20,8 @@ use crate::sip::{self, Message, StartLine};
 #[derive(Debug, Default)]
 pub(super) struct Legs {
     legs: Vec<Leg>,
+    /// Final responses on a hop, whose requests may be seen yet: number, way, success.
+    ahead: Vec<(u32, Path, bool)>,
 }
 
 /// An endpoint that is to be open.
@@ -80,6 +82,9 @@ struct Endpoints {
 const MAX_LEGS: usize = 64;
 const MAX_OFFERS: usize = 4;
 
+/// Responses remembered until their request is seen.
+const MAX_AHEAD: usize = 4;
+
 impl Legs {
     /// Whether descriptions in messages of this method are offers and answers (RFC 6337 §2.2);
     /// in others, such as OPTIONS, they only say what could be.
@@ -104,12 +109,18 @@ impl Legs {
         match message.start {
             StartLine::Request { .. } => {
                 let Some(session) = session else { return };
+                let ahead = self.ahead.iter().position(|it| (it.0, it.1) == (cseq, path.back()));
+                let ahead = ahead.filter(|_| method != b"ACK");
+                let ahead = ahead.map(|place| self.ahead.remove(place).2);
                 let leg = self.leg(tag(message.from), path);
                 let lines = leg.lines(session);
                 if method == b"ACK" {
                     leg.agree(lines);
                 } else {
                     leg.offer(Transaction::Own(cseq), lines);
+                    if let Some(accepted) = ahead {
+                        leg.settle(Transaction::Own(cseq), accepted);
+                    }
                 }
             }
             StartLine::Response { status } => {
@@ -132,12 +143,21 @@ impl Legs {
     /// A final response came on `path`: what both parties described in the transaction is agreed
     /// upon, or never was.
     fn settle(&mut self, cseq: u32, path: Path, accepted: bool) {
+        let mut is_ahead = true;
         for leg in &mut self.legs {
             if leg.path == path.back() {
-                leg.settle(Transaction::Own(cseq), accepted);
+                is_ahead &= !leg.settle(Transaction::Own(cseq), accepted);
             } else if leg.path == path {
                 leg.settle(Transaction::Peers(cseq), accepted);
             }
+        }
+        // Of what is no offer the response tells nothing, so that the list is short.
+        let known = (cseq, path, accepted);
+        if is_ahead && !self.ahead.contains(&known) {
+            if self.ahead.len() >= MAX_AHEAD {
+                self.ahead.remove(0);
+            }
+            self.ahead.push(known);
         }
     }
 
@@ -202,9 +222,12 @@ impl Leg {
         self.offers.push(Offer { transaction, lines });
     }
 
-    fn settle(&mut self, transaction: Transaction, accepted: bool) {
+    /// Says whether there was such an offer, now or before.
+    fn settle(&mut self, transaction: Transaction, accepted: bool) -> bool {
         let place = self.offers.iter().position(|offer| offer.transaction == transaction);
-        let Some(place) = place else { return };
+        let Some(place) = place else {
+            return matches!(transaction, Transaction::Own(cseq) if self.accepted >= Some(cseq));
+        };
         let offer = self.offers.remove(place);
         match transaction {
             _ if !accepted => {}
@@ -220,6 +243,7 @@ impl Leg {
                 self.agree(offer.lines);
             }
         }
+        true
     }
 
     /// What the party said last is what counts; of what it had answered before nothing is left.

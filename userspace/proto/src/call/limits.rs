@@ -18,6 +18,10 @@ pub struct Limits {
     pub setup: Duration,
     /// How long an established call may stay silent in signalling.
     pub silence: Duration,
+    /// How long an established call whose media was seen may stay silent in signalling and in
+    /// media: its BYE was lost. Longer than a hold without media lasts; session timers
+    /// (RFC 4028) are refreshed twice within it.
+    pub media_silence: Duration,
     /// Calls of targets followed at once.
     pub calls: usize,
     /// Media endpoints open for one call.
@@ -28,6 +32,12 @@ pub struct Limits {
     pub datagram_bytes: usize,
     /// How long a datagram may take to arrive; RFC 8200 §4.5 says 60 s, senders take far less.
     pub datagram_age: Duration,
+    /// How long a stranger's message is held in memory, as a later one may prove it a target's.
+    pub hold: Duration,
+    /// Messages held so.
+    pub hold_messages: usize,
+    /// Bytes of their frames.
+    pub hold_bytes: usize,
     /// TCP streams (one direction of a connection) followed at once.
     pub streams: usize,
     /// Bytes of frames and text held for TCP streams.
@@ -49,11 +59,15 @@ impl Default for Limits {
             linger: Duration::from_secs(32),
             setup: Duration::from_secs(300),
             silence: Duration::from_secs(24 * 3600),
+            media_silence: Duration::from_secs(3600),
             calls: 100_000,
             endpoints: 256,
             datagrams: 8192,
             datagram_bytes: 32 << 20,
             datagram_age: Duration::from_secs(30),
+            hold: Duration::from_secs(2),
+            hold_messages: 16_384,
+            hold_bytes: 16 << 20,
             streams: 65_536,
             stream_bytes: 64 << 20,
             stream_age: Duration::from_secs(3600),

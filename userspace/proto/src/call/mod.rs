@@ -1,20 +1,31 @@
 //! The calls of targets, followed through signalling.
 
+mod arrival;
 mod calls;
 mod counters;
+mod early;
 mod followed;
 mod follower;
+mod hold;
+mod joins;
+mod kinship;
 mod legs;
 mod limits;
 mod matching;
 mod numbers;
+mod opening;
+mod parties;
 mod path;
 mod progress;
+mod replaces;
+mod session_id;
 
 use alloc::vec::Vec;
 
+use arrival::{Arrival, Frames};
 pub use counters::Counters;
-use follower::{Arrival, Follower, Frames};
+use follower::Follower;
+pub use joins::Joins;
 pub use limits::Limits;
 pub(crate) use path::Path;
 
@@ -23,7 +34,7 @@ use crate::packet::{self, Body, Datagram, LinkType};
 use crate::reassembly::{Fragments, Framed, Held, Streams, Verdict};
 use crate::sip;
 use crate::time::Timestamp;
-use crate::warrant::Warrant;
+use crate::warrant::{CallKey, Warrant};
 
 /// Finds the calls of warrants' targets in signalling and follows each to its end.
 ///
@@ -56,6 +67,21 @@ impl Tracker {
     /// the others go on, under the new window and with or without content as the new ones say.
     pub fn set_warrants(&mut self, warrants: Vec<Warrant>) {
         self.follower.set_warrants(warrants);
+    }
+
+    /// Says what joins the legs of a call; without it, [`Joins::default`] does.
+    ///
+    /// To be called before the first frame: what is known of followed calls' keys is forgotten.
+    pub fn set_joins(&mut self, joins: Joins) {
+        self.follower.set_joins(joins);
+    }
+
+    /// Media of this call was seen: the call is not over although its signalling is silent.
+    ///
+    /// Once a second or less often is enough; a call of which media was never seen is ended by the
+    /// silence of its signalling alone.
+    pub fn media_seen(&mut self, call: CallKey, at: Timestamp) {
+        self.follower.media_seen(call, at);
     }
 
     /// Takes a frame that may be signalling, or a fragment of anything.
@@ -117,7 +143,7 @@ impl Tracker {
             fragments_given_up: self.fragments.given_up,
             fragments_late: self.fragments.late,
             streams_evicted: self.streams.evicted,
-            ..self.follower.counters
+            ..self.follower.counters()
         }
     }
 

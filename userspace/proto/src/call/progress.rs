@@ -14,6 +14,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::time::Duration;
 
 use super::limits::Limits;
@@ -33,6 +34,10 @@ pub(super) struct Progress {
     /// How long a registration or subscription lasts without a further message.
     lasts: Duration,
     last_at: Timestamp,
+    /// When its media was last seen, if it ever was.
+    media_at: Option<Timestamp>,
+    /// Final responses to INVITEs that were not seen yet, the newest last.
+    ahead: Vec<(u32, Path)>,
 }
 
 /// When and why a call ended.
@@ -61,6 +66,9 @@ struct Dialog {
 /// More transactions and dialogs than this are nobody's call; the oldest that are over make room.
 const MAX_INVITES: usize = 64;
 
+/// Responses that were seen ahead of their request: mirror ports take the two ways apart.
+const MAX_AHEAD: usize = 8;
+
 /// How long a registration lasts where nobody says (RFC 3261 §10.2), and the most that is believed.
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -73,6 +81,8 @@ impl Progress {
             highest: None,
             lasts: Duration::ZERO,
             last_at: at,
+            media_at: None,
+            ahead: Vec::new(),
         }
     }
 
@@ -84,8 +94,8 @@ impl Progress {
     pub(super) fn deadline(&self, limits: &Limits) -> Timestamp {
         let patience = if self.ended.is_some() {
             limits.linger + self.lasts
-        } else if self.dialogs.iter().any(|dialog| dialog.alive) {
-            limits.silence
+        } else if self.is_established() {
+            return self.silent_until(limits);
         } else if self.invites.iter().any(|invite| invite.open) {
             limits.setup
         } else {
@@ -94,9 +104,29 @@ impl Progress {
         self.last_at.after(patience)
     }
 
+    /// An established call lasts as long as something is heard of it; one that had media is over
+    /// sooner once that is silent too.
+    fn silent_until(&self, limits: &Limits) -> Timestamp {
+        match self.media_at {
+            Some(at) => self.last_at.max(at).after(limits.media_silence),
+            None => self.last_at.after(limits.silence),
+        }
+    }
+
+    /// Its media was seen; says whether that was the first time.
+    pub(super) fn media_seen(&mut self, at: Timestamp) -> bool {
+        self.media_at.replace(self.media_at.map_or(at, |before| before.max(at))).is_none()
+    }
+
+    /// Whether an INVITE to this host has no answer yet.
+    pub(super) fn awaits(&self, host: IpAddr) -> bool {
+        self.invites.iter().any(|invite| invite.open && invite.path.destination.ip() == host)
+    }
+
     /// How it came to its deadline.
     pub(super) fn outcome(&self) -> Ended {
-        self.ended.unwrap_or(Ended { at: self.last_at, cause: Cause::TimedOut })
+        let at = self.media_at.map_or(self.last_at, |at| at.max(self.last_at));
+        self.ended.unwrap_or(Ended { at, cause: Cause::TimedOut })
     }
 
     /// Something was heard that says nothing about the state.
@@ -118,9 +148,13 @@ impl Progress {
             (StartLine::Request { .. }, method) => self.request(cseq, method, tags),
             (StartLine::Response { status }, _) if status < 200 => {}
             (StartLine::Response { status: 200..300 }, b"INVITE") => {
+                self.answered_ahead(cseq, path);
                 self.answer(cseq, path, tags);
             }
-            (StartLine::Response { status }, b"INVITE") => self.failure(at, cseq, path, status),
+            (StartLine::Response { status }, b"INVITE") => {
+                self.answered_ahead(cseq, path);
+                self.failure(at, cseq, path, status);
+            }
             (StartLine::Response { status }, b"BYE") => self.bye_response(at, status, &tags),
             (StartLine::Response { .. }, b"CANCEL" | b"ACK" | b"PRACK") => {}
             (StartLine::Response { status }, method) => {
@@ -148,15 +182,30 @@ impl Progress {
             let place = self.invites.iter().position(|invite| !invite.open).unwrap_or(0);
             self.invites.remove(place);
         }
+        let is_answer = |&(number, way): &(u32, Path)| number == cseq && way == path.back();
+        let answered = self.ahead.iter().position(is_answer);
         self.invites.push(Invite {
             cseq,
             path,
             branch: branch.into(),
-            open: true,
+            open: answered.is_none(),
             cancelled: false,
             challenged: false,
         });
-        self.ended = None;
+        match answered {
+            Some(place) => drop(self.ahead.remove(place)),
+            None => self.ended = None,
+        }
+    }
+
+    /// A final response to an INVITE that may be seen yet.
+    fn answered_ahead(&mut self, cseq: u32, path: Path) {
+        if self.invites.iter().all(|invite| invite.cseq != cseq) {
+            if self.ahead.len() >= MAX_AHEAD {
+                self.ahead.remove(0);
+            }
+            self.ahead.push((cseq, path));
+        }
     }
 
     fn cancel(&mut self, at: Timestamp, cseq: u32, path: Path) {

@@ -1,6 +1,9 @@
 //! Calls told as scripts, and what follows from them.
 
 mod calls;
+mod early;
+mod joins;
 mod limits;
 mod script;
+mod strangers;
 mod transport;

@@ -35,6 +35,11 @@ impl Held {
         size_of::<Self>() + self.bytes.len()
     }
 
+    /// A warrant that it was given to.
+    pub(crate) fn given(&self) -> Option<u32> {
+        self.given.first().copied()
+    }
+
     /// Says whether `warrant` gets this frame for the first time, which is then past.
     pub(crate) fn give(&mut self, warrant: u32) -> bool {
         let first = !self.given.contains(&warrant);

@@ -41,7 +41,7 @@ fn element_parameter<'a>(element: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// The value of a `;name=value` parameter; white space around the parts is allowed.
-pub(super) fn parameter<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+pub(crate) fn parameter<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let mut rest = text;
     while let Some(at) = outside_quotes(rest, |byte| byte == b';') {
         rest = rest.get(at + 1..)?;

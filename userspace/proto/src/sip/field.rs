@@ -135,6 +135,10 @@ headers! {
     Diversion = "Diversion",
     /// History-Info (RFC 7044).
     HistoryInfo = "History-Info",
+    /// Replaces (RFC 3891).
+    Replaces = "Replaces",
+    /// Join (RFC 3911).
+    Join = "Join",
     /// Refer-To (RFC 3515).
     ReferTo = "Refer-To" or "r",
     /// Referred-By (RFC 3892).

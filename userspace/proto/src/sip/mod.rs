@@ -12,7 +12,7 @@ mod start_line;
 mod unparsed;
 mod uri;
 
-pub(crate) use address::credential;
+pub(crate) use address::{credential, parameter};
 pub use address::{tag, uris};
 pub use body::session_description;
 pub use field::{Field, Fields, Header};

@@ -7,8 +7,9 @@
 //!
 //! Time in seconds, the hop, method or status and method, CSeq, and options: `sdp=PORT` (at the
 //! sender's host) or `sdp=ADDRESS:PORT`, `a=` attributes parted by `|` with `_` for blanks, `tag=`
-//! for the callee's, `in` for a request within the dialog, `by=B` for one that B made, `id=` for
-//! another Call-ID, `branch=` and `expires=` for what they are.
+//! for the callee's and `ftag=` for the caller's, `in` for a request within the dialog, `by=B` for
+//! one that B made, `id=` for another Call-ID, `from=` for another caller, `h=` for further header
+//! fields written as attributes are, `branch=` and `expires=` for what they are.
 
 use std::fmt::Write;
 use std::format;
@@ -20,11 +21,16 @@ use crate::packet::LinkType;
 use crate::target;
 use crate::time::Timestamp;
 use crate::warrant::Warrant;
-use crate::{Limits, Tracker, made};
+use crate::{Joins, Limits, Tracker, made};
 
-/// Alice is the target; her proxy is P, Bob and Carol are called.
-const HOSTS: [(char, &str); 4] =
-    [('A', "192.0.2.1"), ('B', "198.51.100.2"), ('C', "203.0.113.3"), ('P', "192.0.2.100")];
+/// Alice is the target; her proxy is P, Bob and Carol are called, X is a stranger to them all.
+const HOSTS: [(char, &str); 5] = [
+    ('A', "192.0.2.1"),
+    ('B', "198.51.100.2"),
+    ('C', "203.0.113.3"),
+    ('P', "192.0.2.100"),
+    ('X', "203.0.113.66"),
+];
 
 pub(super) fn warrant() -> Warrant {
     Warrant {
@@ -43,8 +49,13 @@ pub(super) fn events(script: &str) -> String {
 }
 
 pub(super) fn events_under(warrants: &[Warrant], script: &str) -> String {
+    events_joined(warrants, Joins::default(), script)
+}
+
+pub(super) fn events_joined(warrants: &[Warrant], joins: Joins, script: &str) -> String {
     let mut tracker = Tracker::new(Limits::default());
     tracker.set_warrants(warrants.to_vec());
+    tracker.set_joins(joins);
     let mut log = String::new();
     let mut last = 0.0;
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -86,7 +97,8 @@ pub(super) fn message(line: &str) -> Scripted {
 
     let callee = format!(";tag={}", option("tag").unwrap_or("b"));
     let known = option("in").is_some() || option("by").is_some() || status.is_some_and(|s| s > 100);
-    let alice = format!("<sip:{}@example.net>;tag=a", option("from").unwrap_or("alice"));
+    let (caller, tag) = (option("from").unwrap_or("alice"), option("ftag").unwrap_or("a"));
+    let alice = format!("<sip:{caller}@example.net>;tag={tag}");
     let bob = format!("<sip:bob@example.org>{}", if known { &callee } else { "" });
     let (caller, called) = if option("by").is_some() { (bob, alice) } else { (alice, bob) };
     let start = match status {
@@ -98,8 +110,11 @@ pub(super) fn message(line: &str) -> Scripted {
     let expires = option("expires").map_or(String::new(), |e| format!("Expires: {e}\r\n"));
     let via = option("branch")
         .map_or(String::new(), |b| format!("Via: SIP/2.0/UDP {from};branch={b}\r\n"));
+    let fields: String = option("h").map_or(String::new(), |fields| {
+        fields.split('|').map(|field| field.replace('_', " ") + "\r\n").collect()
+    });
     let text = format!(
-        "{start}\r\n{via}From: {caller}\r\nTo: {called}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\n\
+        "{start}\r\n{fields}{via}From: {caller}\r\nTo: {called}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\n\
          {expires}{kind}Content-Length: {}\r\n\r\n{body}",
         option("id").unwrap_or("1"),
         body.len()
@@ -120,8 +135,9 @@ fn description(sdp: &str, host: &str, attributes: Option<&str>) -> String {
 pub(super) fn note(log: &mut String, event: &Event<'_>) {
     let second = |at: Timestamp| at.0 as f64 / 1e9;
     match event {
-        Event::CallOpened { call, matched, at, .. } => {
-            writeln!(log, "{} {call} opened by {}", second(*at), matched.header)
+        Event::CallOpened { call, matched, at, joined, .. } => {
+            let joined = joined.map_or(String::new(), |it| format!(" as {} is", it.cin));
+            writeln!(log, "{} {call} opened by {}{joined}", second(*at), matched.header)
         }
         Event::Message { call, at, start_line, flaw, .. } => {
             let start = String::from_utf8_lossy(start_line);
