@@ -25,6 +25,10 @@ pub struct Config {
     pub mode: Mode,
     /// Seconds for which a call's media is still followed after the call ended.
     pub grace: u64,
+    /// Seconds of silence, in signalling and in media, after which an established call is over.
+    pub media_silence: u64,
+    /// What joins the legs of a call that have Call-IDs of their own.
+    pub joins: JoinRule,
     /// Where volumes are cut.
     pub rotation: RotationRule,
     /// The node's secret key, made at first use where it is missing.
@@ -44,6 +48,8 @@ impl Default for Config {
             signalling_ports: vec![5060],
             mode: Mode::Mirror,
             grace: 5,
+            media_silence: 3600,
+            joins: JoinRule::default(),
             rotation: RotationRule::default(),
             node_key: None,
             max_endpoints: 1 << 18,
@@ -63,6 +69,50 @@ pub enum Mode {
     /// is addressed to the interface itself.
     Host,
 }
+
+/// Keys that join the legs of a call, the most trusted place first.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JoinRule {
+    /// Header fields.
+    pub headers: Vec<String>,
+    /// Ends of Call-IDs that a back-to-back user agent appends for its own leg.
+    pub call_id_suffixes: Vec<String>,
+}
+
+impl Default for JoinRule {
+    fn default() -> Self {
+        let calltap_proto::Joins { headers, call_id_suffixes } = calltap_proto::Joins::default();
+        Self { headers, call_id_suffixes }
+    }
+}
+
+impl JoinRule {
+    /// Header fields that many calls share by their nature can join nothing.
+    fn check(&self) -> Result<(), String> {
+        let is_token = |it: &String| {
+            !it.is_empty() && it.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+        };
+        if let Some(bad) = self.headers.iter().find(|it| !is_token(it)) {
+            return Err(format!("joins.headers: `{bad}` is no header field's name"));
+        }
+        let shared = ["From", "To", "Via", "Contact", "CSeq", "Route", "User-Agent", "Call-ID"];
+        let is_shared = |it: &&String| shared.iter().any(|name| name.eq_ignore_ascii_case(it));
+        if let Some(bad) = self.headers.iter().find(is_shared) {
+            return Err(format!("joins.headers: `{bad}` would join calls of different people"));
+        }
+        if self.headers.len() > MAX_JOIN_HEADERS {
+            return Err(format!("joins.headers: at most {MAX_JOIN_HEADERS}"));
+        }
+        if self.call_id_suffixes.iter().any(String::is_empty) {
+            return Err("joins.call_id_suffixes: an empty suffix".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// Every message of a stranger is searched for each.
+const MAX_JOIN_HEADERS: usize = 4;
 
 /// Where a volume ends and the next begins, in dumpcap's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -125,6 +175,9 @@ impl Config {
         if config.signalling_ports.is_empty() {
             bail!("config {}: signalling_ports is empty: no call can be seen", path.display());
         }
+        if let Err(cause) = config.joins.check() {
+            bail!("config {}: {cause}", path.display());
+        }
         let frames = config.frames_per_queue;
         if !frames.is_power_of_two() || !(64..=1 << 20).contains(&frames) {
             bail!("config {}: frames_per_queue: a power of two from 64 to 2^20", path.display());
@@ -174,6 +227,17 @@ mod tests {
     fn an_unknown_rotation_word_is_refused() {
         for word in ["packets:5", "duration", "duration:soon"] {
             assert!(RotationRule::default().with_switches(&[word.into()]).is_err(), "{word}");
+        }
+    }
+
+    #[test]
+    fn keys_that_join_legs_are_unique_by_their_nature() {
+        let check = |text: &str| toml::from_str::<Config>(text).unwrap().joins.check();
+        assert_eq!(check(""), Ok(()));
+        assert_eq!(check("[joins]\nheaders = [\"Session-ID\", \"X-CID\"]"), Ok(()));
+        assert_eq!(check("[joins]\nheaders = []\ncall_id_suffixes = [\"_b2b-1\"]"), Ok(()));
+        for bad in ["headers = [\"from\"]", "headers = [\"X CID\"]", "call_id_suffixes = [\"\"]"] {
+            assert!(check(&format!("[joins]\n{bad}")).is_err(), "{bad}");
         }
     }
 

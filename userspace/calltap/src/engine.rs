@@ -113,9 +113,9 @@ impl Engine {
             clock,
             nap: if config.busy_poll { Duration::ZERO } else { signalling::NAP },
         };
-        let limits = recording::limits(config);
+        let rules = recording::rules(config);
         let signalling = spawn("signalling", move || {
-            signalling::follow(reach, orders, limits, &heard, &requested)
+            signalling::follow(reach, orders, rules, &heard, &requested)
         })?;
         let recorder = spawn("recorder", move || {
             writer::write(recorder, &delivered, clock, |warrant| {

@@ -4,7 +4,7 @@
 
 use calltap_evidence::record::{Authority, Record};
 use calltap_proto::packet::{self, Body};
-use calltap_proto::{CallKey, Event, Identity, Kept, Limits, Timestamp, Tracker};
+use calltap_proto::{CallKey, Event, Identity, Joins, Kept, Limits, Timestamp, Tracker};
 
 use crate::content::{Binding, Command, Content, Doubt, Network};
 use crate::listening::Listening;
@@ -18,6 +18,15 @@ pub trait Effects {
     fn record(&mut self, record: &Record<'_>);
     /// The recorder is told about a call.
     fn note(&mut self, note: Note);
+}
+
+/// How calls are followed, whosever they are.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Bounds of memory and patience.
+    pub limits: Limits,
+    /// What joins the legs of a call.
+    pub joins: Joins,
 }
 
 /// A warrant as it is executed: what the tracker must know, and what permits the records.
@@ -42,7 +51,7 @@ impl Follower {
     ///
     /// The packets of an address target that no call explains are one call of their own, which
     /// lasts as long as the warrant; its CIN comes ahead of the calls'.
-    pub fn new(limits: Limits, mut orders: Vec<Order>, effects: &mut impl Effects) -> Self {
+    pub fn new(rules: Rules, mut orders: Vec<Order>, effects: &mut impl Effects) -> Self {
         let mut content = Content::default();
         for order in &mut orders {
             for target in &order.warrant.targets {
@@ -56,6 +65,7 @@ impl Follower {
                     to: String::new(),
                     header: "IP".to_owned(),
                     target: target.to_string(),
+                    joined: None,
                     at_ns: order.warrant.not_before.0,
                 }));
                 let network = Network { address, length };
@@ -64,7 +74,8 @@ impl Follower {
                 effects.command(Command::OpenNetwork(network, binding));
             }
         }
-        let mut tracker = Tracker::new(limits);
+        let mut tracker = Tracker::new(rules.limits);
+        tracker.set_joins(rules.joins);
         tracker.set_warrants(orders.iter().map(|order| order.warrant.clone()).collect());
         Self { tracker, listening: Listening::new(orders, content) }
     }

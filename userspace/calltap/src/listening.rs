@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use calltap_evidence::lines::Joined;
 use calltap_evidence::record::{self, Kind, Record};
 use calltap_proto::media::{Decision, Doubtful, Latch, LatchLimits};
 use calltap_proto::packet::{self, Body};
@@ -48,7 +49,7 @@ impl Listening {
     /// Turns an event into records, notes and commands.
     pub(crate) fn carry_out(&mut self, event: Event<'_>, effects: &mut impl Effects) {
         match event {
-            Event::CallOpened { call, call_id, from, to, matched, at, .. } => {
+            Event::CallOpened { call, call_id, from, to, matched, joined, at, .. } => {
                 self.latch.begin(call, call_id);
                 effects.note(Note::Opened(CallFacts {
                     call,
@@ -57,6 +58,11 @@ impl Listening {
                     to: text(to),
                     header: matched.header.to_owned(),
                     target: matched.target.to_string(),
+                    joined: joined.map(|it| Joined {
+                        header: it.header.to_owned(),
+                        value: text(it.value),
+                        cin: it.cin,
+                    }),
                     at_ns: at.0,
                 }));
             }

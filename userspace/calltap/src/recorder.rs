@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use calltap_evidence::chunk::{Chunk, Encoded};
-use calltap_evidence::lines::{CallLine, Match, StreamLine, VolumeLine};
+use calltap_evidence::lines::{CallLine, Joined, Match, StreamLine, VolumeLine};
 use calltap_evidence::record::Kind;
 use calltap_evidence::session::InterfaceFacts;
 use calltap_evidence::store::{self, Store};
@@ -79,6 +79,8 @@ pub struct CallFacts {
     pub header: String,
     /// Target that it matched.
     pub target: String,
+    /// The call that it is joined to, and by what.
+    pub joined: Option<Joined>,
     /// When it began, nanoseconds since the Unix epoch.
     pub at_ns: u64,
 }
@@ -229,6 +231,7 @@ impl Recorder {
             cin: facts.call.cin,
             call_id: facts.call_id,
             matched: Match { header: facts.header, target: facts.target },
+            joined: facts.joined,
             from: facts.from,
             to: facts.to,
             started: rfc3339(facts.at_ns),

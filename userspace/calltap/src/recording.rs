@@ -9,11 +9,11 @@ use calltap_evidence::session::{InterfaceFacts, Rotation, Session};
 use calltap_evidence::store::Store;
 use calltap_evidence::warrant::{Deliver, Warrant};
 use calltap_proto::packet::LinkType;
-use calltap_proto::{Limits, Timestamp, target};
+use calltap_proto::{Joins, Limits, Timestamp, target};
 use tracing::warn;
 
-use crate::config::{Config, RotationRule};
-use crate::follow::Order;
+use crate::config::{Config, JoinRule, RotationRule};
+use crate::follow::{Order, Rules};
 use crate::paper::Papers;
 use crate::recorder::Recorder;
 
@@ -72,11 +72,13 @@ fn order(warrant: &Warrant, id: u32, next_cin: u32) -> Order {
     }
 }
 
-/// The tracker's bounds.
-pub fn limits(config: &Config) -> Limits {
+/// How calls are followed.
+pub fn rules(config: &Config) -> Rules {
     let mut limits = Limits::default();
     limits.grace = config.grace();
-    limits
+    limits.media_silence = Duration::from_secs(config.media_silence);
+    let JoinRule { headers, call_id_suffixes } = config.joins.clone();
+    Rules { limits, joins: Joins { headers, call_id_suffixes } }
 }
 
 /// What the filter lets through, for the volumes' interface descriptions.

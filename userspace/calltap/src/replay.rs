@@ -63,7 +63,7 @@ pub fn execute(arguments: &cli::Replay) -> anyhow::Result<(Outcome, Summary)> {
         interfaces: Vec::new(),
         filter_text: recording::filter_text(&config),
     };
-    let follower = Follower::new(recording::limits(&config), orders, &mut outlet);
+    let follower = Follower::new(recording::rules(&config), orders, &mut outlet);
     let mut replay = Replaying {
         follower,
         outlet,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use calltap_evidence::chunk::Chunk;
 use calltap_evidence::record::Record;
-use calltap_proto::{Limits, Timestamp};
+use calltap_proto::Timestamp;
 use calltap_xdp::Filter;
 use calltap_xdp::clock::{self, Offset};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
@@ -17,7 +17,7 @@ use tracing::{error, warn};
 
 use crate::batch::Batch;
 use crate::content::{Binding, Command, Content, Doubt, Network};
-use crate::follow::{Effects, Follower, Order};
+use crate::follow::{Effects, Follower, Order, Rules};
 use crate::loss::{self, Reporter};
 use crate::pool::{Lent, Pool};
 use crate::recorder::Delivery;
@@ -186,7 +186,7 @@ impl Outlet {
 pub fn follow(
     reach: Reach,
     orders: Vec<Order>,
-    limits: Limits,
+    rules: Rules,
     heard: &Receiver<Lent<Batch>>,
     requests: &Receiver<Request>,
 ) -> Closing {
@@ -199,7 +199,7 @@ pub fn follow(
         networks: Vec::new(),
         lost_records: 0,
     };
-    let mut follower = Follower::new(limits, orders, &mut outlet);
+    let mut follower = Follower::new(rules, orders, &mut outlet);
     let mut trigger_ns = Histogram::new(3).unwrap_or_else(|_| unreachable!());
     let mut deadline_ns = 0;
     let mut reporter = Reporter::to(outlet.reach.recorder.clone());

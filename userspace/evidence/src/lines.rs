@@ -15,6 +15,9 @@ pub struct CallLine {
     pub call_id: String,
     /// Why it is the target's.
     pub matched: Match,
+    /// The call of the same LIID that it is joined to, where it names no target itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined: Option<Joined>,
     /// The From header of its first message.
     pub from: String,
     /// The To header of its first message.
@@ -42,6 +45,17 @@ pub struct Match {
     pub header: String,
     /// The target as the warrant has it.
     pub target: String,
+}
+
+/// What joins a call to another one that has a Call-ID of its own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Joined {
+    /// The header that holds the key.
+    pub header: String,
+    /// The key that both calls have; for `Replaces` and `Join`, the dialog that is named.
+    pub value: String,
+    /// The number of the call joined to.
+    pub cin: u32,
 }
 
 /// One RTP stream of a call (RFC 3550).
