@@ -173,7 +173,7 @@ pub enum Mode {
 /// Names the fragments of one datagram: the key of the stranger map.
 ///
 /// RFC 791 §3.2 tells datagrams apart by addresses, protocol and identification; RFC 8200 §4.5 by
-/// addresses and identification alone.
+/// addresses and identification alone; two tunnels may use one address space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct FragmentKey {
@@ -185,6 +185,8 @@ pub struct FragmentKey {
     pub identification: u32,
     /// The IPv4 protocol, or 0 for IPv6.
     pub protocol: u32,
+    /// The number of the tunnel that the fragments are in, or 0.
+    pub tunnel: u32,
 }
 
 /// What the program writes ahead of each kept frame, in the XDP metadata area.

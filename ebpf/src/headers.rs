@@ -1,18 +1,21 @@
 //! The one header walk, from the link layer to the transport ports, for the kernel and user space.
 //!
 //! Ethernet with up to two VLAN tags (IEEE 802.1Q, 802.1ad), IPv4 with options (RFC 791), IPv6 with
-//! up to four extension headers (RFC 8200), fragments of both, and the ports of UDP and TCP.
+//! up to four extension headers (RFC 8200), fragments of both, and the ports of UDP and TCP: that
+//! is most frames, and [`walk_ethernet`] walks them at once.
+//! More tags, labels and tunnels are walked level by level ([`walk_level`]).
 //!
-//! Each layer is a function from an offset to the next layer's offset, so that a tunnel is one
-//! more step that leads back to [`walk_network`].
 //! Nothing is copied but addresses, and every read is checked: bad input stops the walk, with the
 //! offset of what is wrong.
 
 use crate::abi::{Address, FragmentKey};
 
+mod level;
 mod network;
+mod tunnel;
 
-pub use network::walk_network;
+pub use level::{Cursor, Layer, Level, walk_level, walk_levels};
+use tunnel::may_be_tunnel;
 
 /// Bounds-checked reads of a frame, big-endian as the wire has them.
 ///
@@ -79,13 +82,22 @@ pub struct Packet {
     /// The ports of UDP and TCP; `None` for other protocols, for later fragments, and for a first
     /// fragment too short to hold them.
     pub ports: Option<Ports>,
+    /// The number of the innermost tunnel around it: VNI, TEID, GRE key or ERSPAN session; 0 where
+    /// there is none.
+    pub tunnel: u32,
+    /// The datagram of which a first fragment holds all of this, in a tunnel that was fragmented.
+    pub outer: Option<FragmentKey>,
 }
 
 impl Packet {
-    /// The key of the datagram it is a fragment of, or `None` for a whole datagram.
+    /// The key of the outermost datagram that it is a fragment of, or lies in one of; `None` for a
+    /// whole datagram.
     #[inline(always)]
     #[must_use]
     pub fn fragment_key(&self) -> Option<FragmentKey> {
+        if self.outer.is_some() {
+            return self.outer;
+        }
         let (Fragment::First { identification } | Fragment::Later { identification, .. }) =
             self.fragment
         else {
@@ -98,6 +110,7 @@ impl Packet {
             destination: self.destination,
             identification,
             protocol,
+            tunnel: self.tunnel,
         })
     }
 }
@@ -141,8 +154,10 @@ pub enum Stop {
     Cut(usize),
     /// A header contradicts itself.
     Malformed(usize),
-    /// More VLAN tags or extension headers than are followed.
+    /// More tags, labels, extension headers or tunnels than are followed.
     TooDeep(usize),
+    /// There is more to the frame than this walk follows: it is to be walked level by level.
+    Layered,
 }
 
 /// The protocol number of TCP.
@@ -154,11 +169,12 @@ pub const UDP: u8 = 17;
 /// Where the EtherType lies in an Ethernet frame.
 const ETHERTYPE_OFFSET: usize = 12;
 
-/// Walks an Ethernet frame from its destination address (IEEE 802.3) to its transport ports.
+/// Walks an Ethernet frame from its destination address (IEEE 802.3) to its transport ports, where
+/// it is as plain as most are.
 ///
 /// # Errors
 ///
-/// Why there is no IP packet to judge.
+/// Why there is no IP packet to judge, or [`Stop::Layered`].
 #[inline(always)]
 pub fn walk_ethernet<B: Bytes + ?Sized>(frame: &B) -> Result<Packet, Stop> {
     let mut offset = ETHERTYPE_OFFSET;
@@ -171,21 +187,23 @@ pub fn walk_ethernet<B: Bytes + ?Sized>(frame: &B) -> Result<Packet, Stop> {
         offset += 4;
         ethertype = frame.u16(offset).ok_or(Stop::Cut(offset))?;
     }
-    match ethertype {
-        0x0800 => network::walk_ipv4(frame, offset + 2),
-        0x86dd => network::walk_ipv6(frame, offset + 2),
-        _ if is_vlan(ethertype) => Err(Stop::TooDeep(offset)),
-        _ => Err(Stop::NotIp),
-    }
+    let packet = match ethertype {
+        0x0800 => network::walk_ipv4(frame, offset + 2)?,
+        0x86dd => network::walk_ipv6(frame, offset + 2)?,
+        // ARP, and frames of IEEE 802.3 that have a length here.
+        0x0806 | 0..0x0600 => return Err(Stop::NotIp),
+        _ => return Err(Stop::Layered),
+    };
+    if may_be_tunnel(&packet) { Err(Stop::Layered) } else { Ok(packet) }
 }
 
-/// VLAN tags followed in one frame.
+/// VLAN tags followed at once.
 const MAX_VLAN_TAGS: usize = 2;
 
-/// IEEE 802.1Q (customer) and 802.1ad (service) tags.
+/// IEEE 802.1Q (customer) and 802.1ad (service) tags, and the two numbers in use before the latter.
 #[inline(always)]
 const fn is_vlan(ethertype: u16) -> bool {
-    matches!(ethertype, 0x8100 | 0x88a8)
+    matches!(ethertype, 0x8100 | 0x88a8 | 0x9100 | 0x9200)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use aya_ebpf::{
     bindings::{BPF_F_MMAPABLE, xdp_action},
     helpers::{bpf_ktime_get_boot_ns, bpf_xdp_adjust_meta},
     macros::{map, xdp},
-    maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, XskMap, lpm_trie::Key},
+    maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray, XskMap, lpm_trie::Key},
     programs::XdpContext,
 };
 use calltap_ebpf::{
@@ -23,7 +23,7 @@ use calltap_ebpf::{
         MAX_PREFIXES, MAX_SOCKETS, MAX_STRANGERS, Mark, Mode, PORT_WORDS, PrefilterBits, Reason,
         port_bit,
     },
-    headers::{Bytes, walk_ethernet},
+    headers::{Bytes, Cursor, Fragment, Level, Packet, Ports, Stop, walk_ethernet, walk_level},
     verdict::{Maps, Verdict, verdict},
 };
 
@@ -59,6 +59,41 @@ static XSKS: XskMap = XskMap::with_max_entries(MAX_SOCKETS, 0);
 #[map]
 static COUNTERS: PerCpuArray<[u64; Counter::COUNT]> = PerCpuArray::with_max_entries(1, 0);
 
+/// Where a layered frame goes on: [`calltap_level`], and at last [`calltap_layered`].
+///
+/// Each is a program of its own, so that neither the verifier nor the stack has to hold both.
+#[map]
+static STEPS: ProgramArray = ProgramArray::with_max_entries(2, 0);
+
+/// Where the walk of a layered frame goes on.
+#[map]
+static CURSOR: PerCpuArray<Cursor> = PerCpuArray::with_max_entries(1, 0);
+
+/// What the walk of a layered frame came to.
+///
+#[map]
+static WALKED: PerCpuArray<Walked> = PerCpuArray::with_max_entries(1, 0);
+
+/// A packet, or why there is none, as numbers all of which are set: what an absent port leaves
+/// undefined, the verifier would not let the program store.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Walked {
+    source: Address,
+    destination: Address,
+    /// 0 for a packet, 1 where there is no IP, 2 where it is malformed.
+    stop: u32,
+    protocol: u32,
+    /// 0 for a whole datagram, 1 for its first part, 2 for a later one.
+    part: u32,
+    identification: u32,
+    has_ports: u32,
+    ports: [u16; 2],
+    tunnel: u32,
+    has_outer: u32,
+    outer: FragmentKey,
+}
+
 /// Judges each frame an interface receives.
 #[xdp]
 fn calltap(context: XdpContext) -> u32 {
@@ -74,23 +109,145 @@ fn calltap(context: XdpContext) -> u32 {
     action
 }
 
-/// The action for a frame, and what it is counted as.
+/// The action for a frame, and what it is counted as; a layered frame is judged elsewhere.
 #[inline(always)]
 fn judge(context: &XdpContext, config: &'static Config) -> (u32, Counter) {
-    let frame = Frame::of(context);
+    let frame = Frame::<false>::of(context);
     let host = config.mode == Mode::Host as u32;
     if host && is_for_the_host(context, &frame) {
         return PASS;
     }
-    let filtered = if config.signalling_not_after_ns == 0 {
-        Counter::FilteredNoWarrant
-    } else {
-        match verdict(&Kernel { config }, &walk_ethernet(&frame)) {
-            Verdict::Keep { reason, at_ns } => return keep(context, reason, at_ns),
-            Verdict::Filter(counter) => counter,
-        }
+    if config.signalling_not_after_ns == 0 {
+        return filter(config, Counter::FilteredNoWarrant);
+    }
+    let walked = walk_ethernet(&frame);
+    if walked == Err(Stop::Layered) {
+        go_deeper(context, Cursor::ETHERNET);
+    }
+    decide(context, config, &walked)
+}
+
+/// Walks one level of a layered frame, and goes on with the next or with the verdict.
+#[xdp]
+fn calltap_level(context: XdpContext) -> u32 {
+    let (Some(cursor), Some(place)) = (CURSOR.get(0), WALKED.get_ptr_mut(0)) else {
+        // Never: both maps have an entry 0.
+        return xdp_action::XDP_ABORTED;
     };
-    if host { PASS } else { (xdp_action::XDP_DROP, filtered) }
+    // SAFETY: the pointer is to this CPU's entry, which no other run of the program interrupts.
+    let walked = unsafe { &mut *place };
+    match walk_level(&Frame::<true>::of(&context), cursor) {
+        Ok(Level::Packet(packet)) => walked.set(&packet),
+        Ok(Level::Deeper { cursor, .. }) => {
+            go_deeper(&context, cursor);
+            walked.stop = 1;
+        }
+        Err(Stop::NotIp | Stop::Layered) => walked.stop = 1,
+        Err(_) => walked.stop = 2,
+    }
+    // SAFETY: entry 1 is a program of this object, which the loader has put there.
+    unsafe { STEPS.tail_call(&context, 1) };
+    xdp_action::XDP_ABORTED
+}
+
+/// Judges a layered frame by what its walk came to.
+#[xdp]
+fn calltap_layered(context: XdpContext) -> u32 {
+    let (Some(config), Some(walked), Some(counters)) =
+        (CONFIG.get(0), WALKED.get(0), COUNTERS.get_ptr_mut(0))
+    else {
+        // Never: all three maps have an entry 0.
+        return xdp_action::XDP_ABORTED;
+    };
+    let (action, counter) = decide(&context, config, &walked.get());
+    // SAFETY: the pointer is to this CPU's counters, which no other run of the program interrupts.
+    let counters = unsafe { &mut *counters };
+    counters[counter as usize] += 1;
+    action
+}
+
+impl Walked {
+    #[inline(always)]
+    fn set(&mut self, packet: &Packet) {
+        self.source = packet.source;
+        self.destination = packet.destination;
+        self.stop = 0;
+        self.protocol = u32::from(packet.protocol);
+        (self.part, self.identification) = match packet.fragment {
+            Fragment::Whole => (0, 0),
+            Fragment::First { identification } => (1, identification),
+            Fragment::Later { identification, .. } => (2, identification),
+        };
+        (self.has_ports, self.ports) = match packet.ports {
+            Some(Ports { source, destination }) => (1, [source, destination]),
+            None => (0, [0, 0]),
+        };
+        self.tunnel = packet.tunnel;
+        self.has_outer = 0;
+        if let Some(outer) = packet.outer {
+            self.has_outer = 1;
+            self.outer = outer;
+        }
+    }
+
+    /// The packet as far as a verdict looks at it: without offsets.
+    #[inline(always)]
+    fn get(&self) -> Result<Packet, Stop> {
+        match self.stop {
+            0 => {}
+            1 => return Err(Stop::NotIp),
+            _ => return Err(Stop::Malformed(0)),
+        }
+        let identification = self.identification;
+        let [source, destination] = self.ports;
+        Ok(Packet {
+            source: self.source,
+            destination: self.destination,
+            protocol: self.protocol as u8,
+            network_offset: 0,
+            transport_offset: 0,
+            end: 0,
+            fragment: match self.part {
+                0 => Fragment::Whole,
+                1 => Fragment::First { identification },
+                _ => Fragment::Later { identification, offset: 0, more: false },
+            },
+            ports: (self.has_ports != 0).then_some(Ports { source, destination }),
+            tunnel: self.tunnel,
+            outer: (self.has_outer != 0).then_some(self.outer),
+        })
+    }
+}
+
+/// Goes on with [`calltap_level`] at `cursor`; comes back only where that is not loaded.
+#[inline(always)]
+fn go_deeper(context: &XdpContext, cursor: Cursor) {
+    if let Some(place) = CURSOR.get_ptr_mut(0) {
+        // SAFETY: the pointer is to this CPU's cursor, which no other run of the program
+        // interrupts.
+        unsafe { place.write(cursor) };
+        // SAFETY: entry 0 is a program of this object, which the loader has put there.
+        unsafe { STEPS.tail_call(context, 0) };
+    }
+}
+
+/// The action that the verdict asks for.
+#[inline(always)]
+fn decide(
+    context: &XdpContext,
+    config: &'static Config,
+    walked: &Result<Packet, Stop>,
+) -> (u32, Counter) {
+    match verdict(&Kernel { config }, walked) {
+        Verdict::Keep { reason, at_ns } => keep(context, reason, at_ns),
+        Verdict::Filter(counter) => filter(config, counter),
+    }
+}
+
+/// What becomes of a frame that no warrant asks for.
+#[inline(always)]
+fn filter(config: &Config, counter: Counter) -> (u32, Counter) {
+    if config.mode == Mode::Host as u32 { PASS } else { (xdp_action::XDP_DROP, counter) }
 }
 
 const PASS: (u32, Counter) = (xdp_action::XDP_PASS, Counter::Passed);
@@ -140,7 +297,7 @@ fn interface(context: &XdpContext) -> Option<&'static InterfaceSlots> {
 /// Whether the host's own stack is to have this frame: it is addressed to the interface itself, or
 /// to a group (IEEE 802 §8.2), or nobody has said what the interface's address is.
 #[inline(always)]
-fn is_for_the_host(context: &XdpContext, frame: &Frame) -> bool {
+fn is_for_the_host(context: &XdpContext, frame: &Frame<false>) -> bool {
     // One step at a time: tested together, the optimiser computes with what was never loaded, and
     // the verifier refuses that.
     let Some(interface) = interface(context) else {
@@ -241,7 +398,10 @@ impl Maps for Kernel {
 }
 
 /// The frame a run was started for.
-struct Frame {
+///
+/// `OPAQUE` hides how an offset was computed: where all of them vary, the compiler would compute the
+/// address anew for the load, and the verifier would not know it for the one that was checked.
+struct Frame<const OPAQUE: bool> {
     start: usize,
     end: usize,
 }
@@ -249,7 +409,7 @@ struct Frame {
 /// No header starts further into a frame; the verifier asks for a bound.
 const FURTHEST: usize = 512;
 
-impl Frame {
+impl<const OPAQUE: bool> Frame<OPAQUE> {
     #[inline(always)]
     fn of(context: &XdpContext) -> Self {
         Self { start: context.data(), end: context.data_end() }
@@ -258,6 +418,7 @@ impl Frame {
     /// The address of `LENGTH` bytes at `offset`, if they lie within the frame.
     #[inline(always)]
     fn address_of<const LENGTH: usize>(&self, offset: usize) -> Option<usize> {
+        let offset = if OPAQUE { hidden(offset) } else { offset };
         if offset > FURTHEST {
             return None;
         }
@@ -266,7 +427,16 @@ impl Frame {
     }
 }
 
-impl Bytes for Frame {
+/// The same number, which the compiler knows nothing of.
+#[inline(always)]
+fn hidden(mut number: usize) -> usize {
+    // An empty template would have a line and no instruction, which the kernel refuses.
+    // SAFETY: nothing is added.
+    unsafe { asm!("{} += 0", inout(reg) number, options(pure, nomem, nostack, preserves_flags)) };
+    number
+}
+
+impl<const OPAQUE: bool> Bytes for Frame<OPAQUE> {
     #[inline(always)]
     fn length(&self) -> usize {
         self.end - self.start

@@ -76,11 +76,15 @@ pub fn verdict<M: Maps>(maps: &M, walked: &Result<Packet, Stop>) -> Verdict {
     }
     let packet = match walked {
         Ok(packet) => packet,
-        Err(Stop::NotIp) => return Verdict::Filter(Counter::FilteredNotIp),
+        // Who walks a layered frame does so before it asks.
+        Err(Stop::NotIp | Stop::Layered) => return Verdict::Filter(Counter::FilteredNotIp),
         Err(Stop::Cut(_) | Stop::Malformed(_) | Stop::TooDeep(_)) => {
             return Verdict::Filter(Counter::FilteredMalformed);
         }
     };
+    if packet.outer.is_some() {
+        return first_fragment(maps, &config, packet);
+    }
     match packet.fragment {
         Fragment::Whole => by_headers(maps, &config, packet),
         Fragment::First { .. } => first_fragment(maps, &config, packet),
@@ -149,7 +153,8 @@ fn first_fragment<M: Maps>(maps: &M, config: &Config, packet: &Packet) -> Verdic
         return Verdict::Filter(Counter::FilteredNotTarget);
     };
     let verdict = if packet.ports.is_none() && matches!(packet.protocol, UDP | TCP) {
-        // Too short to hold its ports (RFC 1858 §3), so that only the whole datagram can tell.
+        // Too short to hold its ports (RFC 1858 §3), or a later fragment in the first one of a
+        // tunnel's packet: only the whole datagram can tell.
         kept_fragment(maps, config)
     } else {
         by_headers(maps, config, packet)

@@ -11,7 +11,7 @@ const MAX_EXTENSIONS: usize = 4;
 ///
 /// Why there is no IP packet to judge.
 #[inline(always)]
-pub fn walk_network<B: Bytes + ?Sized>(frame: &B, offset: usize) -> Result<Packet, Stop> {
+pub(super) fn walk_network<B: Bytes + ?Sized>(frame: &B, offset: usize) -> Result<Packet, Stop> {
     match frame.u16(offset).ok_or(Stop::Cut(offset))? >> 12 {
         4 => walk_ipv4(frame, offset),
         6 => walk_ipv6(frame, offset),
@@ -58,6 +58,8 @@ pub(super) fn walk_ipv4<B: Bytes + ?Sized>(frame: &B, at: usize) -> Result<Packe
         end,
         fragment,
         ports,
+        tunnel: 0,
+        outer: None,
     })
 }
 
@@ -125,6 +127,8 @@ pub(super) fn walk_ipv6<B: Bytes + ?Sized>(frame: &B, at: usize) -> Result<Packe
         end,
         fragment,
         ports,
+        tunnel: 0,
+        outer: None,
     })
 }
 

@@ -1,52 +1,16 @@
 //! The walk over crafted frames, whole and cut.
 
 use super::*;
+use crafted::{DATAGRAM, ethernet, ipv4, ipv6, tagged};
 
-/// An Ethernet header, with the EtherType last.
-fn ethernet(ethertype: u16, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1];
-    frame.extend(ethertype.to_be_bytes());
-    frame.extend(payload);
-    frame
-}
-
-/// One VLAN tag and what it leads to.
-fn tagged(ethertype: u16, payload: &[u8]) -> Vec<u8> {
-    [&[0, 7][..], &ethertype.to_be_bytes(), payload].concat()
-}
-
-/// An IPv4 packet from 192.0.2.1 to 198.51.100.2 with `options` and a protocol.
-fn ipv4(protocol: u8, flags_and_offset: u16, options: &[u8], payload: &[u8]) -> Vec<u8> {
-    let words = u8::try_from((20 + options.len()) / 4).unwrap();
-    let total = u16::try_from(20 + options.len() + payload.len()).unwrap();
-    let mut packet = vec![0x40 | words, 0];
-    packet.extend(total.to_be_bytes());
-    packet.extend([0x12, 0x34]);
-    packet.extend(flags_and_offset.to_be_bytes());
-    packet.extend([64, protocol, 0, 0, 192, 0, 2, 1, 198, 51, 100, 2]);
-    packet.extend(options);
-    packet.extend(payload);
-    packet
-}
-
-/// An IPv6 packet from 2001:db8::1 to 2001:db8::2.
-fn ipv6(next_header: u8, payload: &[u8]) -> Vec<u8> {
-    let mut packet = vec![0x60, 0, 0, 0];
-    packet.extend(u16::try_from(payload.len()).unwrap().to_be_bytes());
-    packet.extend([next_header, 64]);
-    for host in [1, 2] {
-        packet.extend([0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, host]);
-    }
-    packet.extend(payload);
-    packet
-}
-
-/// A UDP header from port 4000 to port 5060, and four bytes.
-const DATAGRAM: [u8; 12] = [0x0f, 0xa0, 0x13, 0xc4, 0, 12, 0, 0, 1, 2, 3, 4];
 const PORTS: Option<Ports> = Some(Ports { source: 4000, destination: 5060 });
 
+/// As the kernel goes about it: at once where that is enough, and else level by level.
 fn walk(frame: &[u8]) -> Result<Packet, Stop> {
-    walk_ethernet(frame)
+    match walk_ethernet(frame) {
+        Err(Stop::Layered) => walk_levels(frame, Cursor::ETHERNET, |_| false),
+        walked => walked,
+    }
 }
 
 #[test]
@@ -59,14 +23,17 @@ fn plain_udp_over_ipv4_is_walked_to_its_ports() {
 }
 
 #[test]
-fn one_and_two_vlan_tags_are_followed_and_three_are_too_deep() {
+fn up_to_four_vlan_tags_are_followed() {
     let inner = ipv4(UDP, 0, &[], &DATAGRAM);
     let single = walk(&ethernet(0x8100, &tagged(0x0800, &inner))).unwrap();
     assert_eq!((single.network_offset, single.ports), (18, PORTS));
-    let double = ethernet(0x88a8, &tagged(0x8100, &tagged(0x0800, &inner)));
-    assert_eq!(walk(&double).unwrap().network_offset, 22);
-    let triple = ethernet(0x88a8, &tagged(0x8100, &tagged(0x8100, &tagged(0x0800, &inner))));
-    assert_eq!(walk(&triple), Err(Stop::TooDeep(20)), "at the third tag");
+    let two = tagged(0x8100, &tagged(0x0800, &inner));
+    assert_eq!(walk(&ethernet(0x88a8, &two)).unwrap().network_offset, 22);
+    let four = tagged(0x9100, &tagged(0x88a8, &two));
+    let packet = walk(&ethernet(0x8100, &four)).unwrap();
+    assert_eq!((packet.network_offset, packet.ports), (30, PORTS));
+    let five = ethernet(0x8100, &tagged(0x8100, &four));
+    assert_eq!(walk(&five), Err(Stop::TooDeep(32)), "behind the fifth tag");
 }
 
 #[test]
@@ -199,3 +166,6 @@ fn any_bytes_end_the_walk() {
         }
     }
 }
+
+mod crafted;
+mod tunnels;

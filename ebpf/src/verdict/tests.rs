@@ -71,6 +71,8 @@ fn packet(source: u16, destination: u16) -> Packet {
         end: 60,
         fragment: Fragment::Whole,
         ports: Some(Ports { source, destination }),
+        tunnel: 0,
+        outer: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use calltap_ebpf::headers::{self, Stop};
+use calltap_ebpf::headers::{self, Cursor, Layer, Stop};
 use thiserror::Error;
 
 /// How the frames of a capture begin: the link types of the pcap registry that are understood.
@@ -66,6 +66,8 @@ pub struct Packet<'a> {
     pub source: IpAddr,
     /// Destination address.
     pub destination: IpAddr,
+    /// The number of the innermost tunnel around it, 0 where there is none or it has none.
+    pub tunnel: u32,
     /// What it carries.
     pub body: Body<'a>,
 }
@@ -149,7 +151,7 @@ pub struct Fragment<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Malformed {
-    /// It carries no IP: ARP, LLDP, a tunnel that is not understood.
+    /// It carries no IP: ARP, LLDP, a link layer that is not understood.
     #[error("no IP packet")]
     NotIp,
     /// A header is cut off, or says lengths that cannot be.
@@ -158,7 +160,7 @@ pub enum Malformed {
         /// Offset of the header.
         at: usize,
     },
-    /// More VLAN tags or extension headers than are followed.
+    /// More tags, labels, extension headers or tunnels than are followed.
     #[error("too many nested headers at offset {at}")]
     TooDeep {
         /// Offset of the first one not followed.
@@ -172,64 +174,66 @@ pub enum Malformed {
 ///
 /// [`Malformed`] where no IP packet can be read; the frame is then none that a warrant could name.
 pub fn parse(link: LinkType, frame: &[u8]) -> Result<Packet<'_>, Malformed> {
-    let (network, skipped) = network_layer(link, frame)?;
-    let walked = match network {
-        Network::Tagged => headers::walk_ethernet(skipped),
-        Network::Bare => headers::walk_network(skipped, 0),
-    };
-    let before = frame.len() - skipped.len();
-    let walk = walked.map_err(|stop| malformed(stop, before))?;
-    body(skipped, &walk)
+    // A fragment is taken as it is: what it is a part of must be put together first.
+    let walk = walk_until(link, frame, |packet| packet.fragment != headers::Fragment::Whole);
+    let walk = walk.map_err(malformed)?;
+    body(frame, &walk)
         .map(|body| Packet {
             source: walk.source.into(),
             destination: walk.destination.into(),
+            tunnel: walk.tunnel,
             body,
         })
-        .ok_or(Malformed::Header { at: before + walk.transport_offset })
+        .ok_or(Malformed::Header { at: walk.transport_offset })
 }
 
-/// Walks a frame's headers as the kernel filter does, for a verdict on the host; offsets count from
-/// the byte behind the link header, except in Ethernet.
+/// Walks a frame's headers as the kernel filter does, for a verdict on the host.
 ///
 /// # Errors
 ///
 /// Why there is no IP packet to judge.
 pub fn walk(link: LinkType, frame: &[u8]) -> Result<headers::Packet, Stop> {
-    match network_layer(link, frame).map_err(|_| Stop::NotIp)? {
-        (Network::Tagged, rest) => headers::walk_ethernet(rest),
-        (Network::Bare, rest) => headers::walk_network(rest, 0),
+    walk_until(link, frame, |_| false)
+}
+
+/// Walks to the innermost packet, or the first that is `enough`.
+fn walk_until(
+    link: LinkType,
+    frame: &[u8],
+    enough: impl Fn(&headers::Packet) -> bool,
+) -> Result<headers::Packet, Stop> {
+    if link == LinkType::Ethernet {
+        match headers::walk_ethernet(frame) {
+            Err(Stop::Layered) => {}
+            walked => return walked,
+        }
     }
+    headers::walk_levels(frame, beginning(link, frame)?, enough)
 }
 
-/// What the bytes behind a link header begin with.
-enum Network {
-    /// Addresses of twelve bytes and an EtherType, so that VLAN tags may follow.
-    Tagged,
-    /// An IP header.
-    Bare,
-}
-
-fn network_layer(link: LinkType, frame: &[u8]) -> Result<(Network, &[u8]), Malformed> {
-    let (network, at) = match link {
-        LinkType::Ethernet => (Network::Tagged, 0),
-        // The protocol stands at offset 14 and the packet behind it: an EtherType, two bytes late.
-        LinkType::LinuxSll => (Network::Tagged, 2),
+/// Where the walk of a frame begins.
+fn beginning(link: LinkType, frame: &[u8]) -> Result<Cursor, Stop> {
+    Ok(match link {
+        LinkType::Ethernet => Cursor::ETHERNET,
+        LinkType::LinuxSll => Cursor::link(14),
+        // The protocol stands at the head, and what it says begins 20 bytes on.
         LinkType::LinuxSll2 => match frame.first_chunk() {
-            Some([0x08, 0x00] | [0x86, 0xdd]) => (Network::Bare, 20),
-            _ => return Err(Malformed::NotIp),
+            Some([0x08, 0x00] | [0x86, 0xdd]) => Cursor::new(Layer::Network, 20),
+            Some([0x81 | 0x91, 0x00] | [0x88, 0xa8]) => Cursor::link(22),
+            Some([0x88, 0x47 | 0x48]) => Cursor::new(Layer::Labels, 20),
+            _ => return Err(Stop::NotIp),
         },
         // The family has one number for IPv4 and many for IPv6; the IP version says it better.
-        LinkType::Null | LinkType::Loop => (Network::Bare, 4),
-        LinkType::Raw | LinkType::Ipv4 | LinkType::Ipv6 => (Network::Bare, 0),
-    };
-    frame.get(at..).map(|rest| (network, rest)).ok_or(Malformed::Header { at: 0 })
+        LinkType::Null | LinkType::Loop => Cursor::new(Layer::Network, 4),
+        LinkType::Raw | LinkType::Ipv4 | LinkType::Ipv6 => Cursor::new(Layer::Network, 0),
+    })
 }
 
-fn malformed(stop: Stop, before: usize) -> Malformed {
+fn malformed(stop: Stop) -> Malformed {
     match stop {
-        Stop::NotIp => Malformed::NotIp,
-        Stop::Cut(at) | Stop::Malformed(at) => Malformed::Header { at: before + at },
-        Stop::TooDeep(at) => Malformed::TooDeep { at: before + at },
+        Stop::NotIp | Stop::Layered => Malformed::NotIp,
+        Stop::Cut(at) | Stop::Malformed(at) => Malformed::Header { at },
+        Stop::TooDeep(at) => Malformed::TooDeep { at },
     }
 }
 

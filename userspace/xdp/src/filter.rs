@@ -13,7 +13,7 @@ use std::{
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{HashMap as BpfHashMap, LpmTrie, MapData, PerCpuArray, XskMap},
+    maps::{HashMap as BpfHashMap, LpmTrie, MapData, PerCpuArray, ProgramArray, XskMap},
 };
 use calltap_ebpf::abi::{
     Address, Config, Counter, Deadline, Endpoint, InterfaceSlots, MAX_PREFIXES, MAX_SOCKETS, Mode,
@@ -73,6 +73,8 @@ pub struct Filter {
     open_prefixes: HashMap<Prefix, u64>,
     slots: HashMap<u32, InterfaceSlots>,
     next_slot: u32,
+    /// Held, as the kernel empties it when nobody does.
+    _steps: ProgramArray<MapData>,
 }
 
 impl Filter {
@@ -89,7 +91,7 @@ impl Filter {
             .map_max_entries("PREFILTER", prefilter_words)
             .load(aya::include_bytes_aligned!(env!("CALLTAP_BPF_OBJECT")))
             .map_err(|cause| attach::load_error(&cause))?;
-        attach::load_program(&mut program)?;
+        let steps = attach::load_program(&mut program)?;
 
         let config = Config { prefilter_mask: prefilter_words - 1, ..Config::default() };
         let config_words = Words::of(&mut program, "CONFIG", words(config).len())?;
@@ -113,6 +115,7 @@ impl Filter {
             open_prefixes: HashMap::new(),
             slots: HashMap::new(),
             next_slot: 0,
+            _steps: steps,
             program,
         })
     }

@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code, reason = "namespaces and packet sockets are raw system calls")]
 
+#[path = "../../../ebpf/src/headers/tests/crafted.rs"]
+mod crafted;
 mod frames;
 #[allow(dead_code, reason = "only the namespace is used here")]
 mod wire;
@@ -14,7 +16,7 @@ use std::{
 
 use calltap_ebpf::{
     abi::{Address, Config, Deadline, Endpoint, FragmentKey},
-    headers::walk_ethernet,
+    headers::{Cursor, Packet, Stop, walk_ethernet, walk_levels},
     verdict::{Maps, Verdict, verdict},
 };
 use calltap_xdp::{
@@ -89,6 +91,13 @@ fn table() -> Vec<(String, Vec<u8>)> {
 
     let media = datagram(TARGET, STRANGER, &[7; 160]);
     let plain = udp(TARGET, STRANGER);
+    for (name, _, wrap) in crafted::TUNNELS {
+        let frame = wrap(&plain[14..]);
+        for length in (14..frame.len()).step_by(3) {
+            add(&format!("{name}, cut to {length}"), frame[..length].to_vec());
+        }
+        add(name, frame);
+    }
     add("one VLAN tag", tagged(0x8100, &plain));
     add("two VLAN tags", tagged(0x88a8, &tagged(0x8100, &plain)));
     add("three VLAN tags", tagged(0x8100, &tagged(0x88a8, &tagged(0x8100, &plain))));
@@ -167,6 +176,35 @@ fn told() -> (Filter, Desk, Socket) {
     (filter, desk, socket)
 }
 
+/// As the program goes about it.
+fn walk(frame: &[u8]) -> Result<Packet, Stop> {
+    match walk_ethernet(frame) {
+        Err(Stop::Layered) => walk_levels(frame, Cursor::ETHERNET, |_| false),
+        walked => walked,
+    }
+}
+
+#[test]
+fn in_every_tunnel_the_targets_packets_are_kept_and_nobody_elses() {
+    const ELSEWHERE_V6: &str = "[2001:db8::3]:20000";
+    wire::in_namespace(|| {
+        let (filter, _desk, _socket) = told();
+        let packets = [
+            (frames::udp(TARGET, STRANGER), Some(Reason::Endpoint)),
+            (frames::udp(STRANGER_V6, TARGET_V6), Some(Reason::Endpoint)),
+            (frames::udp(STRANGER, "198.51.100.3:5060"), Some(Reason::Signalling)),
+            (frames::udp(STRANGER, "198.51.100.3:20000"), None),
+            (frames::udp(STRANGER_V6, ELSEWHERE_V6), None),
+        ];
+        for (name, _, wrap) in crafted::TUNNELS {
+            for (frame, reason) in &packets {
+                let run = filter.test_run(&wrap(&frame[14..]), 1).expect("a run");
+                assert_eq!(run.mark.and_then(|mark| mark.reason()), *reason, "{name}");
+            }
+        }
+    });
+}
+
 #[test]
 fn kernel_and_host_agree_on_every_frame() {
     wire::in_namespace(|| {
@@ -175,7 +213,7 @@ fn kernel_and_host_agree_on_every_frame() {
             let before = filter.counters().unwrap();
             let run = filter.test_run(&frame, 1).expect("a run");
             let counted = filter.counters().unwrap().since(&before);
-            let host = verdict(&desk, &walk_ethernet(&frame[..]));
+            let host = verdict(&desk, &walk(&frame));
             let (action, as_what) = match host {
                 Verdict::Keep { reason, .. } => (TestRun::REDIRECT, counter(reason)),
                 Verdict::Filter(counter) => (TestRun::DROP, counter),

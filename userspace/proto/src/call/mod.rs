@@ -31,7 +31,7 @@ pub(crate) use path::Path;
 
 use crate::event::{Event, Flaw, Kept};
 use crate::packet::{self, Body, Datagram, LinkType};
-use crate::reassembly::{Fragments, Framed, Held, Streams, Verdict};
+use crate::reassembly::{Fragments, Framed, Held, Streams, Verdict, Whole};
 use crate::sip;
 use crate::time::Timestamp;
 use crate::warrant::{CallKey, Warrant};
@@ -100,18 +100,36 @@ impl Tracker {
         };
         match packet.body {
             Body::Fragment(fragment) => {
-                let Some(whole) = self.fragments.feed(&frame, &packet, &fragment) else { return };
-                self.follower.counters.reassembled += 1;
-                let frames: Vec<_> = whole.frames.iter().map(Held::kept).collect();
-                let flaw = whole.conflict.then_some(Flaw::Overlap);
-                if let Ok(packet) = packet::parse(LinkType::Raw, &whole.packet) {
-                    self.reassembled(at, &frames, packet.body, flaw, sink);
+                let whole = self.fragments.feed(at, &[frame], &packet, &fragment);
+                if let Some(whole) = whole {
+                    self.whole(at, whole, sink);
                 }
             }
             body => {
                 self.transport(at, &[frame], body, None, sink);
             }
         }
+    }
+
+    /// Goes on with a datagram that has become whole; one that was in a tunnel may be a fragment
+    /// in its turn.
+    fn whole(&mut self, at: Timestamp, mut whole: Whole, sink: &mut dyn FnMut(Event<'_>)) {
+        let mut flaw = None;
+        for _ in 0..MAX_FRAGMENTED {
+            self.follower.counters.reassembled += 1;
+            flaw = flaw.or_else(|| whole.conflict.then_some(Flaw::Overlap));
+            let frames: Vec<_> = whole.frames.iter().map(Held::kept).collect();
+            let Ok(packet) = packet::parse(LinkType::Raw, &whole.packet) else { break };
+            let Body::Fragment(fragment) = packet.body else {
+                self.reassembled(at, &frames, packet.body, flaw, sink);
+                return;
+            };
+            match self.fragments.feed(at, &frames, &packet, &fragment) {
+                Some(next) => whole = next,
+                None => return,
+            }
+        }
+        self.follower.counters.malformed += 1;
     }
 
     /// Lets time pass up to `now`: grace and linger times, windows, what is waited for.
@@ -189,6 +207,9 @@ impl Tracker {
         }
     }
 }
+
+/// Levels of fragmentation that are undone: a tunnel's packets, and what was in them.
+const MAX_FRAGMENTED: usize = 4;
 
 fn give(
     follower: &mut Follower,

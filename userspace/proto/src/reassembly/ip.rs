@@ -46,8 +46,9 @@ pub(crate) struct Whole {
     pub(crate) conflict: bool,
 }
 
-/// Source, destination, protocol (IPv4 only: RFC 8200 §4.5 leaves it out) and identification.
-type Key = (IpAddr, IpAddr, u8, u32);
+/// Tunnel, source, destination, protocol (IPv4 only: RFC 8200 §4.5 leaves it out) and
+/// identification.
+type Key = (u32, IpAddr, IpAddr, u8, u32);
 
 #[derive(Debug)]
 struct Datagram {
@@ -95,33 +96,35 @@ impl Fragments {
         }
     }
 
-    /// Takes a fragment; gives the datagram that it completes.
+    /// Takes a fragment, and the frames that it came in: several where it was in a tunnel whose
+    /// packets were fragments too. Gives the datagram that it completes.
     pub(crate) fn feed(
         &mut self,
-        frame: &Kept<'_>,
+        at: Timestamp,
+        frames: &[Kept<'_>],
         packet: &Packet<'_>,
         fragment: &Fragment<'_>,
     ) -> Option<Whole> {
-        self.expire(frame.at);
+        self.expire(at);
         let protocol = if packet.source.is_ipv4() { fragment.protocol } else { 0 };
-        let key = (packet.source, packet.destination, protocol, fragment.id);
+        let key = (packet.tunnel, packet.source, packet.destination, protocol, fragment.id);
         if self.recent.has(&key) {
             self.late += 1;
             return None;
         }
         let serial = self.next_serial;
-        let datagram = self.datagrams.entry(key).or_insert_with(|| Datagram::new(serial, frame.at));
+        let datagram = self.datagrams.entry(key).or_insert_with(|| Datagram::new(serial, at));
         if datagram.serial == serial {
             self.next_serial += 1;
             self.by_age.insert(serial, key);
         }
         let before = datagram.cost;
-        datagram.add(frame, fragment);
+        datagram.add(frames, fragment);
         self.bytes += datagram.cost - before;
         let whole = datagram.whole(packet);
         if whole.is_some() {
             self.remove(&key);
-            self.recent.insert(key, frame.at, self.limits.datagrams);
+            self.recent.insert(key, at, self.limits.datagrams);
         }
         self.evict();
         whole
@@ -192,7 +195,7 @@ impl Datagram {
         }
     }
 
-    fn add(&mut self, frame: &Kept<'_>, fragment: &Fragment<'_>) {
+    fn add(&mut self, frames: &[Kept<'_>], fragment: &Fragment<'_>) {
         let start = usize::from(fragment.offset);
         let end = start + fragment.payload.len();
         if fragment.offset == 0 {
@@ -207,9 +210,11 @@ impl Datagram {
         }
         let text = fragment.payload.get(..MAX_LENGTH.saturating_sub(start));
         self.pieces.insert(start as u64, text.unwrap_or(fragment.payload));
-        let held = Held::copy(frame);
-        self.cost += held.cost() + fragment.payload.len();
-        self.frames.push(held);
+        self.cost += fragment.payload.len();
+        for held in frames.iter().map(Held::copy) {
+            self.cost += held.cost();
+            self.frames.push(held);
+        }
     }
 
     fn whole(&mut self, packet: &Packet<'_>) -> Option<Whole> {

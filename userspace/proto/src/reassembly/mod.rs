@@ -10,5 +10,5 @@ mod stream;
 mod tcp;
 
 pub(crate) use held::Held;
-pub(crate) use ip::Fragments;
+pub(crate) use ip::{Fragments, Whole};
 pub(crate) use tcp::{Framed, Streams, Verdict};

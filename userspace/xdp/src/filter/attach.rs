@@ -2,11 +2,12 @@
 
 use aya::{
     Ebpf, EbpfError,
+    maps::{MapData, ProgramArray},
     programs::{ProgramError, ProgramInfo, Xdp, XdpMode, loaded_programs, xdp::XdpLinkId},
 };
 use calltap_ebpf::abi::Mode;
 
-use super::{Filter, promiscuous::Promiscuous};
+use super::{Filter, plain::map_error, promiscuous::Promiscuous};
 use crate::{Error, Interface, error, netlink};
 
 /// In which mode the program is to be attached.
@@ -91,9 +92,24 @@ impl Filter {
     }
 }
 
-/// Loads the program into the kernel.
-pub(super) fn load_program(program: &mut Ebpf) -> Result<(), Error> {
-    xdp(program)?.load().map_err(|cause| match &cause {
+/// Loads the program into the kernel, and those that it calls for layered frames.
+///
+/// The kernel forgets the calls when nobody holds their map any more: keep it.
+pub(super) fn load_program(program: &mut Ebpf) -> Result<ProgramArray<MapData>, Error> {
+    load(program, NAME)?;
+    let steps = program.take_map("STEPS").ok_or_else(no_program)?;
+    let mut steps = ProgramArray::try_from(steps).map_err(map_error("STEPS"))?;
+    for (number, step) in (0..).zip(STEPS) {
+        load(program, step)?;
+        let step = named(program, step)?.fd();
+        let step = step.map_err(|cause| Error::Load { cause: chain(&cause) })?;
+        steps.set(number, step, 0).map_err(map_error("STEPS"))?;
+    }
+    Ok(steps)
+}
+
+fn load(program: &mut Ebpf, name: &str) -> Result<(), Error> {
+    named(program, name)?.load().map_err(|cause| match &cause {
         ProgramError::LoadError { io_error, verifier_log } => {
             match error::not_permitted(io_error) {
                 Some(missing) => {
@@ -124,14 +140,21 @@ pub(super) fn loaded(program: &Ebpf) -> Result<&Xdp, Error> {
 }
 
 fn xdp(program: &mut Ebpf) -> Result<&mut Xdp, Error> {
-    program.program_mut(NAME).and_then(|program| program.try_into().ok()).ok_or_else(no_program)
+    named(program, NAME)
+}
+
+fn named<'a>(program: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp, Error> {
+    program.program_mut(name).and_then(|program| program.try_into().ok()).ok_or_else(no_program)
 }
 
 /// The name of the program's function, which is also what `bpftool` shows.
 const NAME: &str = "calltap";
 
+/// The programs that walk and judge layered frames, in the order of the `STEPS` map.
+const STEPS: [&str; 2] = ["calltap_level", "calltap_layered"];
+
 fn no_program() -> Error {
-    Error::Load { cause: format!("the object has no program {NAME}") }
+    Error::Load { cause: format!("the object lacks {NAME}, {STEPS:?} or their map") }
 }
 
 /// Refuses, by name, an interface that runs an XDP program.

@@ -20,7 +20,10 @@ fn kept(at: u64, bytes: &[u8]) -> Kept<'_> {
 fn feed(fragments: &mut Fragments, at: u64, frame: &[u8]) -> Option<Whole> {
     let packet = packet::parse(LinkType::Ethernet, frame).expect("a packet");
     let Body::Fragment(fragment) = packet.body else { panic!("a fragment") };
-    fragments.feed(&kept(at, frame), &packet, &fragment)
+    {
+        let kept = kept(at, frame);
+        fragments.feed(kept.at, &[kept], &packet, &fragment)
+    }
 }
 
 /// The UDP payload of what the frames give, and how many frames it has.
