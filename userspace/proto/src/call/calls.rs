@@ -16,7 +16,9 @@ pub(super) struct Calls {
     /// What joins further legs to them.
     pub(super) kinship: Kinship,
     /// Messages without a Call-ID share the empty one.
-    by_call_id: BTreeMap<Box<[u8]>, Followed>,
+    ///
+    /// Boxed, as they are taken out for each message.
+    by_call_id: BTreeMap<Box<[u8]>, Box<Followed>>,
     by_due: BTreeSet<(Timestamp, Box<[u8]>)>,
     by_key: BTreeMap<CallKey, Box<[u8]>>,
     /// Endpoints in their grace time, each with the call that no longer wants it.
@@ -29,7 +31,7 @@ impl Calls {
     }
 
     pub(super) fn get(&self, call_id: &[u8]) -> Option<&Followed> {
-        self.by_call_id.get(call_id)
+        self.by_call_id.get(call_id).map(|call| &**call)
     }
 
     /// Lets `change` work on the call of this key, which must be looked at as soon as before.
@@ -41,7 +43,7 @@ impl Calls {
     }
 
     /// Takes the call of this key out to work on it.
-    pub(super) fn take_by_key(&mut self, key: CallKey) -> Option<Followed> {
+    pub(super) fn take_by_key(&mut self, key: CallKey) -> Option<Box<Followed>> {
         let call_id = self.by_key.get(&key)?.clone();
         self.take(&call_id)
     }
@@ -52,7 +54,7 @@ impl Calls {
     }
 
     /// Takes a call out to work on it; [`Calls::put`] gives it back.
-    pub(super) fn take(&mut self, call_id: &[u8]) -> Option<Followed> {
+    pub(super) fn take(&mut self, call_id: &[u8]) -> Option<Box<Followed>> {
         let (call_id, call) = self.by_call_id.remove_entry(call_id)?;
         self.by_due.remove(&(call.due, call_id));
         self.forget(&call);
@@ -60,7 +62,7 @@ impl Calls {
     }
 
     /// Takes out the call that must be looked at first.
-    pub(super) fn take_next(&mut self) -> Option<Followed> {
+    pub(super) fn take_next(&mut self) -> Option<Box<Followed>> {
         let (_, call_id) = self.by_due.pop_first()?;
         let call = self.by_call_id.remove(&call_id)?;
         self.forget(&call);
@@ -68,7 +70,7 @@ impl Calls {
     }
 
     /// Takes out a call for which `endpoint` is in its grace time.
-    pub(super) fn take_fading(&mut self, endpoint: SocketAddr) -> Option<Followed> {
+    pub(super) fn take_fading(&mut self, endpoint: SocketAddr) -> Option<Box<Followed>> {
         let first = (endpoint, Box::default());
         let (found, call_id) = self.fading.range(first..).next()?;
         if *found != endpoint {
@@ -84,34 +86,37 @@ impl Calls {
     }
 
     /// Takes out all calls, in the order of their Call-IDs.
-    pub(super) fn take_all(&mut self) -> Vec<Followed> {
+    pub(super) fn take_all(&mut self) -> Vec<Box<Followed>> {
         self.by_due.clear();
         self.fading.clear();
-        self.by_key.clear();
         core::mem::take(&mut self.by_call_id).into_values().collect()
     }
 
     pub(super) fn get_mut(&mut self, call_id: &[u8]) -> Option<&mut Followed> {
-        self.by_call_id.get_mut(call_id)
+        self.by_call_id.get_mut(call_id).map(|call| &mut **call)
     }
 
     /// A call that no warrant covers any more is forgotten.
-    pub(super) fn put(&mut self, call: Followed) {
+    pub(super) fn put(&mut self, mut call: Box<Followed>) {
+        if call.is_rebound() {
+            for key in core::mem::take(&mut call.filed) {
+                self.by_key.remove(&key);
+            }
+            call.filed = call.keys().collect();
+            let filed = call.filed.iter().map(|key| (*key, call.call_id.clone()));
+            self.by_key.extend(filed);
+        }
         if call.is_unbound() {
             self.kinship.forget(&call.call_id);
         } else {
             self.by_due.insert((call.due, call.call_id.clone()));
             let fading = call.fading().map(|endpoint| (endpoint, call.call_id.clone()));
             self.fading.extend(fading);
-            self.by_key.extend(call.keys().map(|key| (key, call.call_id.clone())));
             self.by_call_id.insert(call.call_id.clone(), call);
         }
     }
 
     fn forget(&mut self, call: &Followed) {
-        for key in call.keys() {
-            self.by_key.remove(&key);
-        }
         for endpoint in call.fading() {
             self.fading.remove(&(endpoint, call.call_id.clone()));
         }

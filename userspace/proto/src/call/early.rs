@@ -8,9 +8,9 @@ use super::followed::Followed;
 use super::follower::{Follower, Sink};
 use super::hold::{Early, NAMES};
 use super::joins::Key;
-use super::kinship::{Kin, MAX_SHARING};
+use super::kinship::{Kin, Kinship, MAX_SHARING};
 use super::opening::Opening;
-use crate::sip::{Message, StartLine};
+use crate::sip::Message;
 
 /// The kind of name that a Call-ID is; keys that join have the kinds of
 /// [`Joins`](super::Joins).
@@ -41,13 +41,19 @@ impl Follower {
     ///
     /// Each message may show further parties, so the rest is asked again.
     pub(super) fn early(&mut self, call: &mut Followed, current: &Frames<'_, '_>) -> Vec<Early> {
+        let is_new = call.is_unbound();
         let name = self.hold.name(CALL_ID, &call.call_id);
         let mut all = Vec::new();
         loop {
             let found = self.hold.take(name, |bytes, path| {
                 Message::parse(bytes).is_some_and(|message| {
-                    message.call_id == Some(&call.call_id)
-                        && call.parties.include_early(path, &message)
+                    let Followed { parties, progress, .. } = &*call;
+                    let takes_part = if is_new {
+                        parties.include_early(path, &message)
+                    } else {
+                        parties.include(path, Some(&message), |host| progress.awaits(host))
+                    };
+                    takes_part && message.call_id == Some(&call.call_id)
                 })
             });
             if found.is_empty() {
@@ -157,13 +163,7 @@ impl Follower {
     }
 }
 
-/// Responses, and requests that belong to a call or begin one.
+/// What describes media or answers what did: offers, answers, and what comes between them.
 fn may_be_early(message: &Message<'_>) -> bool {
-    match message.start {
-        StartLine::Response { .. } => true,
-        StartLine::Request { method, .. } => matches!(
-            method,
-            b"INVITE" | b"ACK" | b"PRACK" | b"UPDATE" | b"CANCEL" | b"BYE" | b"INFO" | b"REFER"
-        ),
-    }
+    Kinship::concerns(message.method()) && (message.method() != b"ACK" || !message.body.is_empty())
 }

@@ -26,6 +26,8 @@ pub(super) struct Followed {
     pub(super) parties: Parties,
     /// How many calls stand between it and one that names a target.
     pub(super) joined: u8,
+    /// The call keys under which it can be found.
+    pub(super) filed: Vec<CallKey>,
     bindings: Vec<Binding>,
     open: BTreeMap<SocketAddr, Open>,
     /// When to look at it without a message.
@@ -57,6 +59,7 @@ impl Followed {
             legs: Legs::default(),
             parties: Parties::default(),
             joined: 0,
+            filed: Vec::new(),
             bindings: Vec::new(),
             open: BTreeMap::new(),
             due: Timestamp(0),
@@ -69,6 +72,11 @@ impl Followed {
 
     pub(super) fn is_unbound(&self) -> bool {
         self.bindings.is_empty()
+    }
+
+    /// Whether its call keys are others than those under which it can be found.
+    pub(super) fn is_rebound(&self) -> bool {
+        !self.keys().eq(self.filed.iter().copied())
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = CallKey> + '_ {

@@ -42,6 +42,9 @@ pub(super) struct Hold {
 /// What a message can be found by: its Call-ID, and keys that join it to other calls.
 pub(super) const NAMES: usize = 6;
 
+/// The number of no message; 0 is the name of none.
+const NONE: u64 = u64::MAX;
+
 #[derive(Debug)]
 struct Place {
     at: Timestamp,
@@ -55,7 +58,7 @@ struct Place {
     /// Number of its first frame, and how many there are.
     frames: (u64, usize),
     /// Each name, with the number of the message before that has it.
-    names: [(u64, Option<u64>); NAMES],
+    names: [(u64, u64); NAMES],
     taken: bool,
 }
 
@@ -99,7 +102,7 @@ impl Hold {
 
     /// The number that stands for a name of this kind.
     pub(super) fn name(&self, kind: usize, value: &[u8]) -> u64 {
-        self.newest.hasher().hash_one((kind, value))
+        self.newest.hasher().hash_one((kind, value)).max(1)
     }
 
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
@@ -146,9 +149,9 @@ impl Hold {
         }
         let number = self.first + self.places.len() as u64;
         let first_frame = self.first_frame + (self.frames.len() - count) as u64;
-        let mut chained = [(0, None); NAMES];
+        let mut chained = [(0, NONE); NAMES];
         for (slot, &name) in chained.iter_mut().zip(names) {
-            *slot = (name, self.newest.insert(name, number));
+            *slot = (name, self.newest.insert(name, number).unwrap_or(NONE));
         }
         self.places.push_back(Place {
             at: arrival.at,
@@ -213,7 +216,7 @@ impl Hold {
             let at = place.start + at;
             visit(nth, place, self.bytes.get(at..at + len).unwrap_or_default());
             let link = place.names.iter().find(|(other, _)| *other == name);
-            number = link.and_then(|(_, before)| *before);
+            number = link.map(|(_, before)| *before);
         }
     }
 
@@ -279,7 +282,7 @@ impl Hold {
         let (_, count) = place.frames;
         self.frames.drain(..count.min(self.frames.len()));
         self.first_frame += count as u64;
-        for (name, _) in place.names {
+        for (name, _) in place.names.into_iter().take_while(|(name, _)| *name != 0) {
             if self.newest.get(&name) == Some(&self.first) {
                 self.newest.remove(&name);
             }

@@ -9,7 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::session_id::SessionId;
-use crate::sip::Message;
+use crate::sip::{Field, Message};
 
 /// Where keys that join legs are looked for, the most trusted place first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,24 +78,22 @@ impl Joins {
     pub(super) fn keys<'a>(&self, message: &Message<'a>, give: &mut dyn FnMut(Key<'a>)) {
         let call_ids = self.headers.len();
         for (kind, header) in self.headers.iter().enumerate() {
-            for field in message.fields() {
-                if field.name.len() != header.len()
-                    || !field.name.eq_ignore_ascii_case(header.as_bytes())
-                {
-                    continue;
+            // Read with the message already, as it is looked at in each.
+            if header.eq_ignore_ascii_case(SESSION_ID) {
+                let session = message.session_id.and_then(SessionId::parse);
+                if let Some(session) = session {
+                    give(Key { kind, value: Value::Session(session), place: kind });
                 }
-                if header.eq_ignore_ascii_case(SESSION_ID) {
-                    if let Some(session) = SessionId::parse(field.value) {
-                        give(Key { kind, value: Value::Session(session), place: kind });
-                    }
-                } else if header.eq_ignore_ascii_case(CHARGING_VECTOR) {
-                    if let Some(value) = icid(field.value).filter(|it| is_key(it)) {
+                continue;
+            }
+            for value in values(message, header) {
+                if header.eq_ignore_ascii_case(CHARGING_VECTOR) {
+                    if let Some(value) = icid(value).filter(|it| is_key(it)) {
                         give(Key { kind, value: Value::Sent(value), place: kind });
                     }
-                } else if is_key(field.value) {
-                    let whole = Value::Sent(field.value);
-                    give(Key { kind, value: whole, place: kind });
-                    let value = Value::Sent(self.base(field.value));
+                } else if is_key(value) {
+                    give(Key { kind, value: Value::Sent(value), place: kind });
+                    let value = Value::Sent(self.base(value));
                     give(Key { kind: call_ids, value, place: kind });
                 }
             }
@@ -120,6 +118,14 @@ impl Joins {
         let mut bases = suffixes.filter_map(|suffix| call_id.strip_suffix(suffix));
         bases.find(|base| !base.is_empty()).unwrap_or(call_id)
     }
+}
+
+/// The values of a header field.
+fn values<'a>(message: &Message<'a>, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    let named = move |field: &Field<'_>| {
+        field.name.len() == name.len() && field.name.eq_ignore_ascii_case(name.as_bytes())
+    };
+    message.fields().filter(named).map(|field| field.value)
 }
 
 fn is_key(value: &[u8]) -> bool {

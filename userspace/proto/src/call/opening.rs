@@ -1,5 +1,7 @@
 //! How a message opens a call: under which warrants, by what it names or by what joins it.
 
+use alloc::boxed::Box;
+
 use super::followed::Followed;
 use super::follower::{Follower, Sink};
 use super::kinship::Kin;
@@ -35,7 +37,12 @@ impl<'a> Opening<'a> {
 
 impl Follower {
     /// The call of this Call-ID, known or new; a new one may cost the one that is nearest its end.
-    pub(super) fn call(&mut self, call_id: &[u8], at: Timestamp, sink: &mut Sink<'_>) -> Followed {
+    pub(super) fn call(
+        &mut self,
+        call_id: &[u8],
+        at: Timestamp,
+        sink: &mut Sink<'_>,
+    ) -> Box<Followed> {
         if let Some(call) = self.calls.take(call_id) {
             return call;
         }
@@ -45,7 +52,7 @@ impl Follower {
             call.end(call.progress.outcome(), sink);
             self.calls.put(call);
         }
-        Followed::new(call_id, at)
+        Box::new(Followed::new(call_id, at))
     }
 
     /// Puts a call under the warrant whose target it names.

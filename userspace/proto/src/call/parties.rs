@@ -11,8 +11,8 @@
 //! 2. or it went between two hosts between which a message of the call went before;
 //! 3. or a host of the call sent it: in a dialog already, or to begin one while an INVITE of the
 //!    call to that host has no answer;
-//! 4. or, where it was seen ahead of the message that names the target, a host of the call
-//!    received it.
+//! 4. or it began a dialog with a host of the call before the message was seen that names the
+//!    target, when no stranger could know the Call-ID yet.
 //!
 //! Rules 2 to 4 do not hold for who was refused before, known again by the tag.
 
@@ -72,9 +72,12 @@ impl Parties {
             }
     }
 
-    /// The same for a message that was seen before the call was known to be one.
+    /// The same for a message that was seen before any that names the target.
     pub(super) fn include_early(&self, path: Path, message: &Message<'_>) -> bool {
-        let known = || self.has_host(path.source.ip()) || self.has_host(path.destination.ip());
+        let known = || {
+            self.has_host(path.source.ip())
+                || begins_dialog(message) && self.has_host(path.destination.ip())
+        };
         self.has_tag(Some(message)) || !self.has_refused(Some(message)) && known()
     }
 

@@ -1,6 +1,6 @@
 //! The dialog that a new one takes the place of (RFC 3891), or that it joins (RFC 3911).
 
-use crate::sip::{self, Header, Message};
+use crate::sip::{self, Message};
 
 /// What a Replaces or Join header field names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,14 +16,10 @@ pub(super) fn replaced<'a>(message: &Message<'a>) -> Option<Replaced<'a>> {
     if message.method() != b"INVITE" {
         return None;
     }
-    message.fields().find_map(|field| {
-        let header = Header::named(field.name)
-            .filter(|header| matches!(header, Header::Replaces | Header::Join))?;
-        let value = field.value;
-        let end = value.iter().position(|&byte| byte == b';')?;
-        let (call_id, parameters) = value.split_at_checked(end)?;
-        let tag = |name| sip::parameter(parameters, name);
-        let tags = [tag(b"from-tag")?, tag(b"to-tag")?];
-        Some(Replaced { header: header.name(), value, call_id: call_id.trim_ascii(), tags })
-    })
+    let (header, value) = message.replaces?;
+    let end = value.iter().position(|&byte| byte == b';')?;
+    let (call_id, parameters) = value.split_at_checked(end)?;
+    let tag = |name| sip::parameter(parameters, name);
+    let tags = [tag(b"from-tag")?, tag(b"to-tag")?];
+    Some(Replaced { header: header.name(), value, call_id: call_id.trim_ascii(), tags })
 }

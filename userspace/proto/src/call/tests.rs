@@ -1,6 +1,8 @@
 //! Calls told as scripts, and what follows from them.
 
 mod calls;
+mod dialogs;
+mod disorder;
 mod early;
 mod joins;
 mod limits;

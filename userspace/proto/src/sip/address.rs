@@ -13,7 +13,16 @@ pub fn uris(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// The `tag` parameter of a From or To value (RFC 3261 §19.3).
 #[must_use]
 pub fn tag(value: &[u8]) -> Option<&[u8]> {
-    element_parameter(Elements { rest: value }.next()?, b"tag")
+    if memchr::memchr(b'"', value).is_some() {
+        return element_parameter(Elements { rest: value }.next()?, b"tag");
+    }
+    // Most values quote nothing, and each of a call's messages is asked for both its tags.
+    let parameters = match memchr::memchr(b'>', value) {
+        Some(close) => value.get(close + 1..)?,
+        None => value,
+    };
+    let element = parameters.split(|&byte| byte == b',').next()?;
+    element.split(|&byte| byte == b';').skip(1).find_map(|one| name_and_value(one, b"tag"))
 }
 
 /// A parameter of credentials: `Digest username="alice", realm="example.net"` (RFC 3261 §20.7).

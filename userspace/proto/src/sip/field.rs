@@ -135,6 +135,8 @@ headers! {
     Diversion = "Diversion",
     /// History-Info (RFC 7044).
     HistoryInfo = "History-Info",
+    /// Session-ID (RFC 7989, RFC 7329).
+    SessionId = "Session-ID",
     /// Replaces (RFC 3891).
     Replaces = "Replaces",
     /// Join (RFC 3911).

@@ -29,6 +29,10 @@ pub struct Message<'a> {
     pub content_type: Option<&'a [u8]>,
     /// Whether the body is compressed or encoded otherwise (RFC 3261 §20.12).
     pub is_encoded: bool,
+    /// Session-ID.
+    pub session_id: Option<&'a [u8]>,
+    /// Replaces or Join, and which of them.
+    pub replaces: Option<(Header, &'a [u8])>,
     /// The body, as long as Content-Length says or as long as it is.
     pub body: &'a [u8],
     /// The first flaw found.
@@ -71,6 +75,8 @@ impl<'a> Message<'a> {
             expires: None,
             content_type: None,
             is_encoded: false,
+            session_id: None,
+            replaces: None,
             body: body_at.and_then(|at| whole.get(at..)).unwrap_or_default(),
             flaw: None,
             header: header.trim_ascii_end(),
@@ -155,6 +161,12 @@ impl<'a> Message<'a> {
             Some(Header::ContentEncoding) if !value.eq_ignore_ascii_case(b"identity") => {
                 self.is_encoded = true;
                 self.note(Flaw::Encoded);
+            }
+            Some(Header::SessionId) => {
+                self.session_id.get_or_insert(value);
+            }
+            Some(header @ (Header::Replaces | Header::Join)) => {
+                self.replaces.get_or_insert((header, value));
             }
             Some(Header::CSeq) if self.cseq.is_none() => match cseq(value) {
                 Some(cseq) => self.cseq = Some(cseq),

@@ -23,7 +23,7 @@ pub(super) fn tracker(limits: Limits) -> Tracker {
     tracker
 }
 
-fn feed(tracker: &mut Tracker, line: &str, sink: &mut dyn FnMut(Event<'_>)) {
+pub(super) fn feed(tracker: &mut Tracker, line: &str, sink: &mut dyn FnMut(Event<'_>)) {
     let seconds = line.split_whitespace().next().unwrap().parse().unwrap();
     let message = message(line);
     let frame = made::udp(&message.from, &message.to, message.text.as_bytes());

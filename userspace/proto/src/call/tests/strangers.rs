@@ -23,6 +23,18 @@ fn a_stranger_with_a_targets_call_id_is_not_taken_for_a_party() {
 }
 
 #[test]
+fn what_a_stranger_sends_within_a_dialog_that_nobody_knows_stays_a_strangers() {
+    // New tags of the call come after it: what is held is asked again then.
+    let log = events(
+        "0 A>P INVITE 1 sdp=4000
+         0.5 X>P INVITE 7 in from=eve ftag=x tag=y sdp=6000
+         1 P>A 180 INVITE 1 tag=b
+         1.5 P>A 180 INVITE 1 tag=c",
+    );
+    assert!(!log.contains(":6000"), "{log}");
+}
+
+#[test]
 fn a_proxy_changes_hosts_and_keeps_tags() {
     let log = events(&std::format!(
         "{CALL}10 C>X INVITE 7 in sdp=4100

@@ -67,6 +67,19 @@ fn a_datagram_without_content_length_has_all_the_rest_as_body() {
 }
 
 #[test]
+fn an_encoded_body_is_flagged_and_not_looked_into() {
+    for (field, flaw) in [
+        ("Content-Encoding: gzip", Some(Flaw::Encoded)),
+        ("e: deflate", Some(Flaw::Encoded)),
+        ("Content-Encoding: Identity", None),
+    ] {
+        let text = INVITE.replace("l: 5", &format!("{field}\r\nl: 5"));
+        let message = Message::parse(text.as_bytes()).unwrap();
+        assert_eq!((message.flaw, message.description().is_none()), (flaw, flaw.is_some()));
+    }
+}
+
+#[test]
 fn a_start_line_alone_is_a_message() {
     for text in ["SIP/2.0 200 OK", "SIP/2.0 200 OK\r\n", "SIP/2.0 200 OK\r\n\r\n"] {
         let message = Message::parse(text.as_bytes()).unwrap();
