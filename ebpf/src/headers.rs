@@ -13,9 +13,11 @@ use crate::abi::{Address, FragmentKey};
 mod level;
 mod network;
 mod tunnel;
+mod walked;
 
 pub use level::{Cursor, Layer, Level, walk_level, walk_levels};
 use tunnel::may_be_tunnel;
+pub use walked::Walked;
 
 /// Bounds-checked reads of a frame, big-endian as the wire has them.
 ///

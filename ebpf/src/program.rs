@@ -23,7 +23,7 @@ use calltap_ebpf::{
         MAX_PREFIXES, MAX_SOCKETS, MAX_STRANGERS, Mark, Mode, PORT_WORDS, PrefilterBits, Reason,
         port_bit,
     },
-    headers::{Bytes, Cursor, Fragment, Level, Packet, Ports, Stop, walk_ethernet, walk_level},
+    headers::{Bytes, Cursor, Level, Packet, Stop, Walked, walk_ethernet, walk_level},
     verdict::{Maps, Verdict, verdict},
 };
 
@@ -74,26 +74,6 @@ static CURSOR: PerCpuArray<Cursor> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 static WALKED: PerCpuArray<Walked> = PerCpuArray::with_max_entries(1, 0);
 
-/// A packet, or why there is none, as numbers all of which are set: what an absent port leaves
-/// undefined, the verifier would not let the program store.
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct Walked {
-    source: Address,
-    destination: Address,
-    /// 0 for a packet, 1 where there is no IP, 2 where it is malformed.
-    stop: u32,
-    protocol: u32,
-    /// 0 for a whole datagram, 1 for its first part, 2 for a later one.
-    part: u32,
-    identification: u32,
-    has_ports: u32,
-    ports: [u16; 2],
-    tunnel: u32,
-    has_outer: u32,
-    outer: FragmentKey,
-}
-
 /// Judges each frame an interface receives.
 #[xdp]
 fn calltap(context: XdpContext) -> u32 {
@@ -140,10 +120,9 @@ fn calltap_level(context: XdpContext) -> u32 {
         Ok(Level::Packet(packet)) => walked.set(&packet),
         Ok(Level::Deeper { cursor, .. }) => {
             go_deeper(&context, cursor);
-            walked.stop = 1;
+            walked.set_stop(Stop::Layered);
         }
-        Err(Stop::NotIp | Stop::Layered) => walked.stop = 1,
-        Err(_) => walked.stop = 2,
+        Err(stop) => walked.set_stop(stop),
     }
     // SAFETY: entry 1 is a program of this object, which the loader has put there.
     unsafe { STEPS.tail_call(&context, 1) };
@@ -164,59 +143,6 @@ fn calltap_layered(context: XdpContext) -> u32 {
     let counters = unsafe { &mut *counters };
     counters[counter as usize] += 1;
     action
-}
-
-impl Walked {
-    #[inline(always)]
-    fn set(&mut self, packet: &Packet) {
-        self.source = packet.source;
-        self.destination = packet.destination;
-        self.stop = 0;
-        self.protocol = u32::from(packet.protocol);
-        (self.part, self.identification) = match packet.fragment {
-            Fragment::Whole => (0, 0),
-            Fragment::First { identification } => (1, identification),
-            Fragment::Later { identification, .. } => (2, identification),
-        };
-        (self.has_ports, self.ports) = match packet.ports {
-            Some(Ports { source, destination }) => (1, [source, destination]),
-            None => (0, [0, 0]),
-        };
-        self.tunnel = packet.tunnel;
-        self.has_outer = 0;
-        if let Some(outer) = packet.outer {
-            self.has_outer = 1;
-            self.outer = outer;
-        }
-    }
-
-    /// The packet as far as a verdict looks at it: without offsets.
-    #[inline(always)]
-    fn get(&self) -> Result<Packet, Stop> {
-        match self.stop {
-            0 => {}
-            1 => return Err(Stop::NotIp),
-            _ => return Err(Stop::Malformed(0)),
-        }
-        let identification = self.identification;
-        let [source, destination] = self.ports;
-        Ok(Packet {
-            source: self.source,
-            destination: self.destination,
-            protocol: self.protocol as u8,
-            network_offset: 0,
-            transport_offset: 0,
-            end: 0,
-            fragment: match self.part {
-                0 => Fragment::Whole,
-                1 => Fragment::First { identification },
-                _ => Fragment::Later { identification, offset: 0, more: false },
-            },
-            ports: (self.has_ports != 0).then_some(Ports { source, destination }),
-            tunnel: self.tunnel,
-            outer: (self.has_outer != 0).then_some(self.outer),
-        })
-    }
 }
 
 /// Goes on with [`calltap_level`] at `cursor`; comes back only where that is not loaded.
