@@ -114,14 +114,17 @@ impl Engine {
             nap: if config.busy_poll { Duration::ZERO } else { signalling::NAP },
         };
         let rules = recording::rules(config);
+        let (ready, is_ready) = bounded(1);
         let signalling = spawn("signalling", move || {
-            signalling::follow(reach, orders, rules, &heard, &requested)
+            signalling::follow(reach, orders, rules, &heard, &requested, &ready)
         })?;
         let recorder = spawn("recorder", move || {
             writer::write(recorder, &delivered, clock, |warrant| {
                 let _ = alarm.send(Alarm::Stopped(warrant));
             })
         })?;
+        // A frame that comes from now on finds everything in its place.
+        let _ = is_ready.recv();
         Ok(Self { workers, signalling, recorder, requests, alarms, stop })
     }
 }

@@ -182,13 +182,15 @@ impl Outlet {
     }
 }
 
-/// Follows signalling until every worker has ended.
+/// Follows signalling until every worker has ended; says on `ready` once the kernel keeps what the
+/// warrants ask for.
 pub fn follow(
     reach: Reach,
     orders: Vec<Order>,
     rules: Rules,
     heard: &Receiver<Lent<Batch>>,
     requests: &Receiver<Request>,
+    ready: &Sender<()>,
 ) -> Closing {
     let mut outlet = Outlet {
         reach,
@@ -213,6 +215,7 @@ pub fn follow(
         }
         outlet.publish(follower.content());
         outlet.open_networks(now);
+        let _ = ready.try_send(());
         for request in requests.try_iter() {
             match request {
                 Request::Detach(done) => {

@@ -150,7 +150,7 @@ impl Latch {
     pub fn close(&mut self, call: CallKey, endpoint: SocketAddr, sink: &mut Sink<'_>) {
         let endpoint = canonical(endpoint);
         let Some(found) = self.calls.get(&call) else { return };
-        if let Some(peer) = found.choose(endpoint, Timestamp::MAX) {
+        if let Some(peer) = found.choose(endpoint, None) {
             self.learn(call, endpoint, peer, sink);
         }
         let Some(found) = self.calls.get_mut(&call) else { return };
@@ -206,7 +206,7 @@ impl Latch {
         // Each has the packet before any learns from it.
         for &(call, endpoint) in claims {
             let endpoint = canonical(endpoint);
-            let chosen = self.calls.get(&call).and_then(|it| it.choose(endpoint, packet.at));
+            let chosen = self.calls.get(&call).and_then(|it| it.choose(endpoint, Some(packet.at)));
             if let Some(peer) = chosen {
                 self.learn(call, endpoint, peer, sink);
             }
@@ -228,7 +228,7 @@ impl Latch {
             let endpoints: Vec<_> = found.waiting().collect();
             for endpoint in endpoints {
                 let Some(found) = self.calls.get_mut(&call) else { continue };
-                if let Some(peer) = found.choose(endpoint, now) {
+                if let Some(peer) = found.choose(endpoint, Some(now)) {
                     self.learn(call, endpoint, peer, sink);
                 } else {
                     let gone = found.expire(endpoint, now);

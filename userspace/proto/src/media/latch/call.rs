@@ -163,14 +163,24 @@ impl Call {
     }
 
     /// The flow at `endpoint` that has proved itself by now, if there is one and only one.
-    pub(super) fn choose(&self, endpoint: SocketAddr, now: Timestamp) -> Option<SocketAddr> {
+    ///
+    /// At the end of the call there is nothing more to wait for: a flow that nothing speaks for
+    /// must have been there for a while, and the others need not.
+    pub(super) fn choose(
+        &self,
+        endpoint: SocketAddr,
+        now: Option<Timestamp>,
+    ) -> Option<SocketAddr> {
         let open = self.endpoints.get(&endpoint)?;
         let standing = |it: &Candidate| self.standing(open.kind, it);
         let proved = |it: &&Candidate| it.row() >= standing(it).packets(open.kind);
         let best = open.candidates.iter().filter(proved).map(standing).max()?;
         let mut best_ones = open.candidates.iter().filter(proved).filter(|it| standing(it) == best);
         let first = best_ones.next()?;
-        let due = now.since(first.since) >= best.doubt();
+        let due = match now {
+            Some(now) => now.since(first.since) >= best.doubt(),
+            None => best > Standing::Unlikely || first.span() >= Standing::LIKELY,
+        };
         (due && best_ones.next().is_none()).then_some(first.peer)
     }
 

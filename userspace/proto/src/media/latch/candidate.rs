@@ -56,6 +56,8 @@ impl Standing {
 pub(super) struct Candidate {
     pub(super) peer: SocketAddr,
     pub(super) since: Timestamp,
+    /// Arrival of its last packet.
+    last: Timestamp,
     /// To the endpoint, and from it.
     ways: [Way; 2],
     /// The call itself points to it: its ICE fragment, or an SSRC it knows.
@@ -80,7 +82,7 @@ const MAX_DROPOUT: u16 = 100;
 impl Candidate {
     pub(super) fn new(peer: SocketAddr, since: Timestamp) -> Self {
         let (ways, held) = (Default::default(), Vec::new());
-        Self { peer, since, ways, named: false, held, bytes: 0 }
+        Self { peer, since, last: since, ways, named: false, held, bytes: 0 }
     }
 
     /// Looks at a packet and holds it; gives the bytes held for it, or none where there is no room.
@@ -92,6 +94,7 @@ impl Candidate {
         packet: &Doubtful<'_>,
         limits: &LatchLimits,
     ) -> Option<usize> {
+        self.last = packet.at;
         let [to, from] = &mut self.ways;
         let way = if inbound { to } else { from };
         way.packets = way.packets.saturating_add(1);
@@ -110,6 +113,11 @@ impl Candidate {
             self.held.push(held);
         }
         Some(self.bytes - before)
+    }
+
+    /// From its first packet to its last.
+    pub(super) fn span(&self) -> Duration {
+        self.last.since(self.since)
     }
 
     /// Packets in a row that look like media, the better way's.
