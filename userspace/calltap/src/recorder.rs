@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use calltap_evidence::chunk::{Chunk, Encoded};
-use calltap_evidence::lines::{CallLine, Joined, Match, StreamLine, VolumeLine};
+use calltap_evidence::lines::{CallLine, EModelLine, Joined, Match, StreamLine, VolumeLine};
 use calltap_evidence::record::Kind;
 use calltap_evidence::session::InterfaceFacts;
 use calltap_evidence::store::{self, Store};
-use calltap_proto::media::MediaTerms;
+use calltap_proto::media::{Keying, MediaTerms};
 use calltap_proto::packet::{self, Body, LinkType};
-use calltap_proto::rtp::{Stream, Streams};
+use calltap_proto::rtp::{R0, Stream, Streams};
 use calltap_proto::{CallKey, Cause, MediaKind, Timestamp};
 use tracing::error;
 
@@ -92,6 +92,8 @@ struct LiveCall {
     streams: Streams,
     /// Endpoints, each with a peer that no description named.
     learned: BTreeSet<(SocketAddr, SocketAddr)>,
+    /// Frames were lost on the way here while it lived: what its streams miss may be ours.
+    own_loss: bool,
     /// Whether anything was recorded of it.
     recorded: bool,
 }
@@ -158,7 +160,8 @@ impl Recorder {
             Note::Opened(facts) => {
                 let (call, media, streams) = (facts.call, BTreeMap::new(), Streams::default());
                 let learned = BTreeSet::new();
-                let live = LiveCall { facts, media, streams, learned, recorded: false };
+                let (own_loss, recorded) = (false, false);
+                let live = LiveCall { facts, media, streams, learned, own_loss, recorded };
                 self.live.insert(call, live);
             }
             Note::Media { call, endpoint, kind, terms } => {
@@ -176,7 +179,10 @@ impl Recorder {
                     self.close(live, at_ns, &cause_text(cause));
                 }
             }
-            Note::Lost(place, frames) => self.store.note_losses(&[(place, frames)]),
+            Note::Lost(place, frames) => {
+                self.live.values_mut().for_each(|live| live.own_loss = true);
+                self.store.note_losses(&[(place, frames)]);
+            }
         }
     }
 
@@ -222,11 +228,12 @@ impl Recorder {
     }
 
     fn close(&mut self, live: LiveCall, at_ns: u64, cause: &str) {
-        let LiveCall { facts, streams, learned, recorded, .. } = live;
-        if !recorded {
+        if !live.recorded {
             // An address target that was silent, or a call outside the warrant's window.
             return;
         }
+        let lines = live.streams.iter().map(|stream| live.line(&stream)).collect();
+        let facts = live.facts;
         let line = CallLine {
             cin: facts.call.cin,
             call_id: facts.call_id,
@@ -237,7 +244,7 @@ impl Recorder {
             started: rfc3339(facts.at_ns),
             ended: rfc3339(at_ns),
             cause: cause.to_owned(),
-            streams: streams.iter().map(|stream| stream_line(&stream, &learned)).collect(),
+            streams: lines,
             ..CallLine::default()
         };
         if let Err(cause) = self.store.call_closed(facts.call.warrant, line) {
@@ -263,20 +270,51 @@ fn datagram(link: LinkType, frame: &[u8]) -> Option<(SocketAddr, SocketAddr, &[u
     }
 }
 
-fn stream_line(stream: &Stream, learned: &BTreeSet<(SocketAddr, SocketAddr)>) -> StreamLine {
-    let ends = (stream.source, stream.destination);
-    let is_learned = learned.contains(&ends) || learned.contains(&(ends.1, ends.0));
-    StreamLine {
-        association: if is_learned { "learned" } else { "sdp-match" }.to_owned(),
-        src: stream.source.to_string(),
-        dst: stream.destination.to_string(),
-        ssrc: format!("{:#010x}", stream.ssrc),
-        payload_type: stream.payload_type,
-        packets: stream.packets,
-        lost: stream.lost,
-        duplicates: stream.duplicates,
-        reordered: stream.reordered,
-        max_jitter_ms: stream.max_jitter_ms,
+impl LiveCall {
+    /// The line of one of its streams.
+    fn line(&self, stream: &Stream) -> StreamLine {
+        let ends = (stream.source, stream.destination);
+        let is_learned = self.learned.contains(&ends) || self.learned.contains(&(ends.1, ends.0));
+        let announced = self.media.get(&ends.1).or_else(|| self.media.get(&ends.0));
+        // A gap that may be ours says nothing about the network.
+        let quality = stream.quality().filter(|_| !self.own_loss);
+        let hundredth = |value: f64| (value * 100.0).round() / 100.0;
+        StreamLine {
+            association: if is_learned { "learned" } else { "sdp-match" }.to_owned(),
+            encryption: announced.map_or("unknown", |(_, terms)| keying(terms.keying)).to_owned(),
+            src: stream.source.to_string(),
+            dst: stream.destination.to_string(),
+            ssrc: format!("{:#010x}", stream.ssrc),
+            payload_type: stream.payload_type,
+            codec: stream.codec.name().map(str::to_owned),
+            packets: stream.packets,
+            lost: stream.lost,
+            duplicates: stream.duplicates,
+            reordered: stream.reordered,
+            max_jitter_ms: stream.max_jitter_ms,
+            r_factor: quality.map(|it| hundredth(it.r_factor)),
+            mos: quality.map(|it| hundredth(it.mos)),
+            e_model: quality.map(|it| EModelLine {
+                r0: R0,
+                ie: it.ie,
+                bpl: it.bpl,
+                ppl: hundredth(it.ppl),
+                burst_r: hundredth(it.burst_r),
+                delay_ms: 0.0,
+            }),
+        }
+    }
+}
+
+/// How a description says that media is encrypted.
+fn keying(keying: Keying) -> &'static str {
+    match keying {
+        Keying::None => "none",
+        Keying::Unstated => "unknown",
+        Keying::Sdes => "sdes",
+        Keying::Mikey => "mikey",
+        Keying::Dtls => "dtls-srtp",
+        Keying::Zrtp => "zrtp",
     }
 }
 

@@ -68,10 +68,17 @@ pub struct StreamLine {
     /// `sdp-match` where descriptions name both ends, `learned` where they name one.
     #[serde(default)]
     pub association: String,
+    /// How its media is encrypted by what descriptions say: `none`, `sdes`, `mikey`, `dtls-srtp`,
+    /// `zrtp`, or `unknown` where none speaks of it.
+    #[serde(default)]
+    pub encryption: String,
     /// Synchronisation source, `0x` and 8 hexadecimal digits.
     pub ssrc: String,
     /// Payload type of its last packet.
     pub payload_type: u8,
+    /// Codec, where its quality can be estimated.
+    #[serde(default)]
+    pub codec: Option<String>,
     /// Packets received.
     pub packets: u64,
     /// Packets that its sequence numbers miss.
@@ -82,6 +89,33 @@ pub struct StreamLine {
     pub reordered: u64,
     /// Largest interarrival jitter, in milliseconds.
     pub max_jitter_ms: f64,
+    /// Transmission rating factor (ITU-T G.107); none where the codec has no published figures, where
+    /// there were fewer than 50 packets, or where frames were lost on the way into the evidence.
+    #[serde(default)]
+    pub r_factor: Option<f64>,
+    /// Mean opinion score that follows from it.
+    #[serde(default)]
+    pub mos: Option<f64>,
+    /// The parameters of both.
+    #[serde(default)]
+    pub e_model: Option<EModelLine>,
+}
+
+/// Parameters of the E-model (ITU-T G.107) with which a stream's quality was estimated.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EModelLine {
+    /// Rating without impairment.
+    pub r0: f64,
+    /// Equipment impairment factor of the codec (ITU-T G.113 Appendix I).
+    pub ie: f64,
+    /// Packet-loss robustness factor of the codec.
+    pub bpl: f64,
+    /// Packets lost, per cent.
+    pub ppl: f64,
+    /// Burst ratio.
+    pub burst_r: f64,
+    /// One-way delay that was reckoned with, in milliseconds: none, as it is not known.
+    pub delay_ms: f64,
 }
 
 /// One sealed volume.

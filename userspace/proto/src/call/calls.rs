@@ -86,6 +86,7 @@ impl Calls {
     }
 
     /// Takes out all calls, in the order of their Call-IDs.
+    #[expect(clippy::vec_box, reason = "a call is large, and goes back where it was")]
     pub(super) fn take_all(&mut self) -> Vec<Box<Followed>> {
         self.by_due.clear();
         self.fading.clear();

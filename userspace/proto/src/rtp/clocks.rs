@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use super::quality::Codec;
+
 /// Clock rate by payload type.
 ///
 /// Static payload types have theirs from the start; an `a=rtpmap` overrides.
@@ -14,6 +16,8 @@ pub struct PayloadClocks {
     /// Telephone events (RFC 4733) repeat one timestamp and comfort noise (RFC 3389) comes at
     /// will, so neither says anything about the network's jitter.
     unpaced: u128,
+    /// What each payload type encodes, where that is known.
+    codecs: [Codec; 128],
 }
 
 /// RFC 3551 tables 4 and 5.
@@ -47,10 +51,16 @@ const STATIC: [(u8, u32); 25] = [
 
 impl Default for PayloadClocks {
     fn default() -> Self {
-        let mut clocks = Self { rates: [0; 128], unpaced: 0 };
+        let mut clocks = Self { rates: [0; 128], unpaced: 0, codecs: [Codec::Unknown; 128] };
         for (payload_type, rate_hz) in STATIC {
-            // 19 was comfort noise before RFC 3551 and still is, in old devices.
-            let encoding: &[u8] = if matches!(payload_type, 13 | 19) { b"CN" } else { b"" };
+            let encoding: &[u8] = match payload_type {
+                0 | 8 => b"PCMU",
+                4 => b"G723",
+                18 => b"G729",
+                // 19 was comfort noise before RFC 3551 and still is, in old devices.
+                13 | 19 => b"CN",
+                _ => b"",
+            };
             clocks.map(payload_type, encoding, rate_hz);
         }
         clocks
@@ -71,7 +81,7 @@ impl PayloadClocks {
         let unpaced = [b"telephone-event".as_slice(), b"tone", b"CN"]
             .iter()
             .any(|name| name.eq_ignore_ascii_case(encoding));
-        self.put(payload_type, rate_hz, unpaced);
+        self.put(payload_type, (rate_hz, unpaced, Codec::named(encoding)));
     }
 
     /// Takes over what `other` maps beyond the static table.
@@ -80,7 +90,7 @@ impl PayloadClocks {
         for payload_type in 0..128 {
             let theirs = other.clock(payload_type);
             if theirs != fixed.clock(payload_type) {
-                self.put(payload_type, theirs.0, theirs.1);
+                self.put(payload_type, theirs);
             }
         }
     }
@@ -99,12 +109,22 @@ impl PayloadClocks {
         !self.clock(payload_type).1
     }
 
-    fn clock(&self, payload_type: u8) -> (u32, bool) {
-        let rate = self.rates.get(usize::from(payload_type)).copied().unwrap_or(0);
-        (rate, payload_type < 128 && self.unpaced >> payload_type & 1 == 1)
+    /// What a payload type encodes, where that is known.
+    #[must_use]
+    pub fn codec(&self, payload_type: u8) -> Codec {
+        self.codecs.get(usize::from(payload_type)).copied().unwrap_or_default()
     }
 
-    fn put(&mut self, payload_type: u8, rate_hz: u32, unpaced: bool) {
+    fn clock(&self, payload_type: u8) -> (u32, bool, Codec) {
+        let rate = self.rates.get(usize::from(payload_type)).copied().unwrap_or(0);
+        let unpaced = payload_type < 128 && self.unpaced >> payload_type & 1 == 1;
+        (rate, unpaced, self.codec(payload_type))
+    }
+
+    fn put(&mut self, payload_type: u8, (rate_hz, unpaced, codec): (u32, bool, Codec)) {
+        if let Some(known) = self.codecs.get_mut(usize::from(payload_type)) {
+            *known = codec;
+        }
         if let Some(rate) = self.rates.get_mut(usize::from(payload_type)) {
             *rate = rate_hz;
             self.unpaced &= !(1 << payload_type);

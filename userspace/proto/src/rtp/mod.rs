@@ -2,10 +2,12 @@
 
 mod clocks;
 mod header;
+mod quality;
 mod stream;
 mod streams;
 
 pub use clocks::PayloadClocks;
 pub use header::{Header, Malformed, is_rtcp};
+pub use quality::{Codec, Quality, R0};
 pub use stream::Stream;
 pub use streams::Streams;

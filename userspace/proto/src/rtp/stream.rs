@@ -4,6 +4,7 @@ use core::net::SocketAddr;
 
 use super::clocks::PayloadClocks;
 use super::header::Header;
+use super::quality::{Codec, Quality};
 use crate::time::Timestamp;
 
 /// What is known of one stream: one SSRC from one sender to one receiver.
@@ -17,10 +18,14 @@ pub struct Stream {
     pub ssrc: u32,
     /// Payload type of the first packet that was no telephone event or comfort noise.
     pub payload_type: u8,
+    /// What that payload type encodes.
+    pub codec: Codec,
     /// Packets seen, duplicates included.
     pub packets: u64,
     /// Sequence numbers that were never seen.
     pub lost: u64,
+    /// Gaps in the sequence numbers when they appeared, whether or not they were filled later.
+    pub gaps: u64,
     /// Packets whose sequence number had been seen before.
     pub duplicates: u64,
     /// Packets that came after one with a higher sequence number.
@@ -29,6 +34,20 @@ pub struct Stream {
     pub max_jitter_ms: f64,
     /// Mean of the interarrival jitter over all its updates, in milliseconds.
     pub mean_jitter_ms: f64,
+}
+
+/// Fewer packets say nothing about a stream's quality.
+const FEW: u64 = 50;
+
+impl Stream {
+    /// How good it sounds, as far as that can be told: not of few packets, nor of a codec without
+    /// published figures.
+    #[must_use]
+    pub fn quality(&self) -> Option<Quality> {
+        let received = self.packets - self.duplicates;
+        let runs = self.gaps.min(self.lost);
+        (self.packets >= FEW).then(|| Quality::of(self.codec, received, self.lost, runs))?
+    }
 }
 
 /// A.1: a gap up to this size is loss; beyond, the sender may have restarted.
@@ -54,8 +73,10 @@ impl Tracked {
                 destination,
                 ssrc: header.ssrc,
                 payload_type: header.payload_type,
+                codec: Codec::Unknown,
                 packets: 0,
                 lost: 0,
+                gaps: 0,
                 duplicates: 0,
                 reordered: 0,
                 max_jitter_ms: 0.0,
@@ -71,6 +92,7 @@ impl Tracked {
         let paced = clocks.is_paced(header.payload_type);
         if paced && !self.named {
             self.stream.payload_type = header.payload_type;
+            self.stream.codec = clocks.codec(header.payload_type);
             self.named = true;
         }
         self.stream.packets += 1;
@@ -92,6 +114,7 @@ impl Tracked {
     pub(super) fn stream(&self) -> Stream {
         Stream {
             lost: self.sequence.lost(),
+            gaps: self.sequence.gaps,
             max_jitter_ms: self.jitter.max_ms,
             mean_jitter_ms: self.jitter.mean_ms(),
             ..self.stream.clone()
@@ -123,6 +146,8 @@ struct Sequence {
     received: u64,
     /// Lost in runs before the sender restarted.
     lost_before: u64,
+    /// Times that numbers were skipped.
+    gaps: u64,
     /// What would follow a stray packet.
     after_stray: Option<u16>,
 }
@@ -135,6 +160,7 @@ impl Sequence {
             expected: 1,
             received: 1,
             lost_before: 0,
+            gaps: 0,
             after_stray: None,
         }
     }
@@ -149,6 +175,7 @@ impl Sequence {
             self.seen = self.seen.checked_shl(u32::from(ahead)).unwrap_or(0) | 1;
             self.highest = sequence;
             self.expected += u64::from(ahead);
+            self.gaps += u64::from(ahead > 1);
             self.received += 1;
             self.after_stray = None;
             return Place::Next;
@@ -167,7 +194,9 @@ impl Sequence {
         if self.after_stray == Some(sequence) {
             let lost_before = self.lost();
             // The stray was the first packet of the new run.
-            *self = Self { seen: 3, expected: 2, received: 2, lost_before, ..Self::new(sequence) };
+            let gaps = self.gaps;
+            let run = Self::new(sequence);
+            *self = Self { seen: 3, expected: 2, received: 2, lost_before, gaps, ..run };
             return Place::Restart;
         }
         self.after_stray = Some(sequence.wrapping_add(1));
