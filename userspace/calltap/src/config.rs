@@ -29,6 +29,8 @@ pub struct Config {
     pub media_silence: u64,
     /// What joins the legs of a call that have Call-IDs of their own.
     pub joins: JoinRule,
+    /// How numbers are written without their country code; not at all, by default.
+    pub numbers: NumberRule,
     /// Where volumes are cut.
     pub rotation: RotationRule,
     /// The node's secret key, made at first use where it is missing.
@@ -50,6 +52,7 @@ impl Default for Config {
             grace: 5,
             media_silence: 3600,
             joins: JoinRule::default(),
+            numbers: NumberRule::default(),
             rotation: RotationRule::default(),
             node_key: None,
             max_endpoints: 1 << 18,
@@ -68,6 +71,31 @@ pub enum Mode {
     /// The interface also serves this host: they are passed to its stack, as is every frame that
     /// is addressed to the interface itself.
     Host,
+}
+
+/// National forms of telephone numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NumberRule {
+    /// Country code, digits alone.
+    pub country: String,
+    /// What is dialled ahead of a country code.
+    pub international_prefixes: Vec<String>,
+    /// What is dialled ahead of a number of this country.
+    pub trunk_prefix: String,
+}
+
+impl NumberRule {
+    fn check(&self) -> Result<(), String> {
+        let prefixes = self.international_prefixes.iter().chain([&self.trunk_prefix]);
+        match prefixes.chain([&self.country]).find(|it| !it.bytes().all(|b| b.is_ascii_digit())) {
+            Some(bad) => Err(format!("numbers: `{bad}` has more than digits")),
+            None if self.international_prefixes.iter().any(String::is_empty) => {
+                Err("numbers.international_prefixes: an empty prefix".to_owned())
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 /// Keys that join the legs of a call, the most trusted place first.
@@ -175,7 +203,7 @@ impl Config {
         if config.signalling_ports.is_empty() {
             bail!("config {}: signalling_ports is empty: no call can be seen", path.display());
         }
-        if let Err(cause) = config.joins.check() {
+        if let Err(cause) = config.joins.check().and_then(|()| config.numbers.check()) {
             bail!("config {}: {cause}", path.display());
         }
         let frames = config.frames_per_queue;

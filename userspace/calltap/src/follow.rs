@@ -4,6 +4,7 @@
 
 use calltap_evidence::record::{Authority, Record};
 use calltap_proto::packet::{self, Body};
+use calltap_proto::target::Numbering;
 use calltap_proto::{CallKey, Event, Identity, Joins, Kept, Limits, Timestamp, Tracker};
 
 use crate::content::{Binding, Command, Content, Doubt, Network};
@@ -27,6 +28,8 @@ pub struct Rules {
     pub limits: Limits,
     /// What joins the legs of a call.
     pub joins: Joins,
+    /// National forms of numbers.
+    pub numbering: Numbering,
 }
 
 /// A warrant as it is executed: what the tracker must know, and what permits the records.
@@ -75,6 +78,7 @@ impl Follower {
             }
         }
         let mut tracker = Tracker::new(rules.limits);
+        tracker.set_numbering(rules.numbering);
         tracker.set_joins(rules.joins);
         tracker.set_warrants(orders.iter().map(|order| order.warrant.clone()).collect());
         Self { tracker, listening: Listening::new(orders, content) }

@@ -9,10 +9,11 @@ use calltap_evidence::session::{InterfaceFacts, Rotation, Session};
 use calltap_evidence::store::Store;
 use calltap_evidence::warrant::{Deliver, Warrant};
 use calltap_proto::packet::LinkType;
-use calltap_proto::{Joins, Limits, Timestamp, target};
+use calltap_proto::target::{self, Numbering};
+use calltap_proto::{Joins, Limits, Timestamp};
 use tracing::warn;
 
-use crate::config::{Config, JoinRule, RotationRule};
+use crate::config::{Config, JoinRule, NumberRule, RotationRule};
 use crate::follow::{Order, Rules};
 use crate::paper::Papers;
 use crate::recorder::Recorder;
@@ -78,7 +79,10 @@ pub fn rules(config: &Config) -> Rules {
     limits.grace = config.grace();
     limits.media_silence = Duration::from_secs(config.media_silence);
     let JoinRule { headers, call_id_suffixes } = config.joins.clone();
-    Rules { limits, joins: Joins { headers, call_id_suffixes } }
+    let NumberRule { country, international_prefixes, trunk_prefix } = config.numbers.clone();
+    let numbering =
+        Numbering { country, international: international_prefixes, trunk: trunk_prefix };
+    Rules { limits, joins: Joins { headers, call_id_suffixes }, numbering }
 }
 
 /// What the filter lets through, for the volumes' interface descriptions.

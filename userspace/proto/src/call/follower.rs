@@ -19,6 +19,7 @@ use crate::event::{Event, Flaw};
 use crate::reassembly::Verdict;
 use crate::sdp;
 use crate::sip::{self, Clue, Message};
+use crate::target::Numbering;
 use crate::time::Timestamp;
 use crate::warrant::{CallKey, Warrant};
 
@@ -55,6 +56,10 @@ impl Follower {
     pub(super) fn set_warrants(&mut self, warrants: Vec<Warrant>) {
         self.warrants.replace(warrants);
         self.changed = true;
+    }
+
+    pub(super) fn set_numbering(&mut self, numbering: Numbering) {
+        self.warrants.set_numbering(numbering);
     }
 
     pub(super) fn set_joins(&mut self, joins: Joins) {

@@ -7,7 +7,7 @@ use core::net::IpAddr;
 
 use super::path::Path;
 use crate::sip::{self, Clue, Header, Message, StartLine, Uri};
-use crate::target::{Entry, Identity, Index};
+use crate::target::{Entry, Identity, Index, Numbering};
 use crate::time::Timestamp;
 use crate::warrant::Warrant;
 
@@ -16,6 +16,7 @@ use crate::warrant::Warrant;
 pub(super) struct Warrants {
     list: Vec<Warrant>,
     index: Index,
+    numbering: Numbering,
 }
 
 /// A target that a message names.
@@ -75,9 +76,15 @@ impl Place {
 }
 
 impl Warrants {
+    /// Says in which other forms their targets' numbers are written.
+    pub(super) fn set_numbering(&mut self, numbering: Numbering) {
+        self.numbering = numbering;
+        self.replace(self.list.clone());
+    }
+
     /// Takes the place of the warrants before; a CIN is never given twice.
     pub(super) fn replace(&mut self, mut warrants: Vec<Warrant>) {
-        let mut index = Index::default();
+        let mut index = Index::new(self.numbering.clone());
         for (place, warrant) in warrants.iter_mut().enumerate() {
             if let Some(before) = self.get(warrant.id) {
                 warrant.next_cin = warrant.next_cin.max(before.next_cin);
@@ -86,7 +93,8 @@ impl Warrants {
                 index.insert(identity, Entry { warrant: place, target });
             }
         }
-        *self = Self { list: warrants, index };
+        self.list = warrants;
+        self.index = index;
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -190,7 +198,7 @@ impl<'a> Hits<'_, 'a> {
         let mut add = |entry| self.add(entry, place, header, Cow::Borrowed(name));
         index.user(user, host, &mut add);
         if user.starts_with(b"+") {
-            index.number(user, &mut add);
+            index.number(user, None, &mut add);
         }
     }
 

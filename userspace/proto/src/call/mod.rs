@@ -33,6 +33,7 @@ use crate::event::{Event, Flaw, Kept};
 use crate::packet::{self, Body, Datagram, LinkType};
 use crate::reassembly::{Fragments, Framed, Held, Streams, Verdict, Whole};
 use crate::sip;
+use crate::target::Numbering;
 use crate::time::Timestamp;
 use crate::warrant::{CallKey, Warrant};
 
@@ -67,6 +68,11 @@ impl Tracker {
     /// the others go on, under the new window and with or without content as the new ones say.
     pub fn set_warrants(&mut self, warrants: Vec<Warrant>) {
         self.follower.set_warrants(warrants);
+    }
+
+    /// Says in which national forms numbers are written here; without it, in none.
+    pub fn set_numbering(&mut self, numbering: Numbering) {
+        self.follower.set_numbering(numbering);
     }
 
     /// Says what joins the legs of a call; without it, [`Joins::default`] does.

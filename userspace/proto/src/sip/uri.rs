@@ -11,6 +11,8 @@ pub struct Uri<'a> {
     pub host: &'a [u8],
     /// Whether the user part is a telephone number by `user=phone` (RFC 3261 §19.1.1).
     pub user_is_phone: bool,
+    /// Where a number without a country code is one: `phone-context` (RFC 3966 §5.1.5).
+    pub context: Option<&'a [u8]>,
 }
 
 /// The schemes that a target can be named with.
@@ -31,12 +33,13 @@ impl<'a> Uri<'a> {
         let (scheme, rest) = text.split_at_checked(colon)?;
         let rest = rest.get(1..)?;
         if scheme.eq_ignore_ascii_case(b"tel") {
-            let (number, _) = split(rest, |byte| matches!(byte, b';' | b'?'));
+            let (number, parameters) = split(rest, |byte| matches!(byte, b';' | b'?'));
             return Some(Self {
                 scheme: Scheme::Tel,
                 user: Some(number),
                 host: b"",
                 user_is_phone: true,
+                context: context(parameters),
             });
         }
         if !scheme.eq_ignore_ascii_case(b"sip") && !scheme.eq_ignore_ascii_case(b"sips") {
@@ -57,8 +60,18 @@ impl<'a> Uri<'a> {
         let user_is_phone = parameters
             .split(|&byte| byte == b';')
             .any(|parameter| parameter.trim_ascii().eq_ignore_ascii_case(b"user=phone"));
-        Some(Self { scheme: Scheme::Sip, user, host: host(host_and_port), user_is_phone })
+        let context = user.and_then(context);
+        Some(Self { scheme: Scheme::Sip, user, host: host(host_and_port), user_is_phone, context })
     }
+}
+
+/// The value of `phone-context` among the parameters behind a number.
+fn context(text: &[u8]) -> Option<&[u8]> {
+    const NAME: &[u8] = b"phone-context=";
+    text.split(|&byte| byte == b';').find_map(|parameter| {
+        let (name, value) = parameter.split_at_checked(NAME.len())?;
+        name.eq_ignore_ascii_case(NAME).then_some(value)
+    })
 }
 
 /// Without brackets and port.

@@ -6,8 +6,8 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use super::Identity;
 use super::number::{self, MAX_DIGITS};
+use super::{Identity, Numbering};
 use crate::sip::{Scheme, Uri};
 
 /// A target of a warrant, by its places in the caller's lists.
@@ -27,11 +27,21 @@ pub(crate) struct Index {
     users: BTreeMap<Vec<u8>, Vec<AtHost>>,
     /// Hosts of addresses without a user.
     hosts: BTreeMap<Vec<u8>, Vec<Entry>>,
+    /// Numbers with their country code, by their digits.
     numbers: BTreeMap<Vec<u8>, Vec<Entry>>,
+    /// Numbers as they are written without one: of targets that were given so, and the national
+    /// forms of the others.
+    local_numbers: BTreeMap<Vec<u8>, Vec<Entry>>,
+    numbering: Numbering,
     networks: Vec<(IpAddr, u8, Entry)>,
 }
 
 impl Index {
+    /// For targets whose numbers have these forms too.
+    pub(crate) fn new(numbering: Numbering) -> Self {
+        Self { numbering, ..Self::default() }
+    }
+
     pub(crate) fn insert(&mut self, identity: &Identity, entry: Entry) {
         match identity {
             Identity::Sip { user: Some(user), host } => {
@@ -42,8 +52,14 @@ impl Index {
                 let host = host.clone().unwrap_or_default().into_bytes();
                 self.hosts.entry(host).or_default().push(entry);
             }
-            Identity::Number { digits, .. } => {
+            Identity::Number { digits, global: true } => {
                 self.numbers.entry(digits.clone().into_bytes()).or_default().push(entry);
+                for form in self.numbering.forms(digits) {
+                    self.local_numbers.entry(form.into_bytes()).or_default().push(entry);
+                }
+            }
+            Identity::Number { digits, global: false } => {
+                self.local_numbers.entry(digits.clone().into_bytes()).or_default().push(entry);
             }
             Identity::Network { address, length } => {
                 self.networks.push((*address, *length, entry));
@@ -70,10 +86,10 @@ impl Index {
                     self.user(number, uri.host, found);
                 }
                 if uri.user_is_phone || number.starts_with(b"+") {
-                    self.number(number, found);
+                    self.number(number, uri.context, found);
                 }
             }
-            (Scheme::Tel, Some(number)) => self.number(number, found),
+            (Scheme::Tel, Some(number)) => self.number(number, uri.context, found),
             (Scheme::Tel, None) => {}
         }
     }
@@ -88,15 +104,34 @@ impl Index {
         }
     }
 
-    /// A telephone number with any separators.
-    pub(crate) fn number(&self, number: &[u8], found: &mut dyn FnMut(Entry)) {
-        if self.numbers.is_empty() {
+    /// A telephone number with any separators; one without a country code is of the country that
+    /// its context names, if it names one.
+    pub(crate) fn number(
+        &self,
+        number: &[u8],
+        context: Option<&[u8]>,
+        found: &mut dyn FnMut(Entry),
+    ) {
+        if self.numbers.is_empty() && self.local_numbers.is_empty() {
             return;
         }
         let mut buffer = [0; MAX_DIGITS];
-        if let Some((digits, _)) = number::digits(&unescaped(number), &mut buffer) {
-            let entries = self.numbers.get(digits);
+        let Some((digits, global)) = number::digits(&unescaped(number), &mut buffer) else {
+            return;
+        };
+        let mut all = |entries: Option<&Vec<Entry>>| {
             entries.into_iter().flatten().for_each(|&entry| found(entry));
+        };
+        let mut buffer = [0; MAX_DIGITS];
+        let country = context.and_then(|context| number::digits(context, &mut buffer));
+        match country {
+            Some((country, true)) if !global => {
+                all(self.numbers.get(&self.numbering.within(country, digits)));
+            }
+            _ => all(self.numbers.get(digits)),
+        }
+        if !global && country.is_none_or(|(country, _)| self.numbering.is_of(country)) {
+            all(self.local_numbers.get(digits));
         }
     }
 
@@ -253,6 +288,39 @@ mod tests {
         ];
         for (target, uri, expected) in cases {
             assert_eq!(matches(target, uri), expected, "{target} {uri}");
+        }
+    }
+
+    #[test]
+    fn national_forms_match_where_they_are_configured_and_meant() {
+        let numbering = Numbering {
+            country: "32".into(),
+            international: ["00".into()].into(),
+            trunk: "0".into(),
+        };
+        let matches = |numbering: Numbering, uri: &str| {
+            let mut index = Index::new(numbering);
+            index.insert(&parse("tel:+3225550100").unwrap(), Entry { warrant: 0, target: 0 });
+            let mut hits = 0;
+            index.uri(&Uri::parse(uri.as_bytes()).unwrap(), &mut |_| hits += 1);
+            hits > 0
+        };
+        for (uri, anyway, configured) in [
+            ("tel:025550100;phone-context=+32", false, true),
+            ("tel:25550100;phone-context=+32", true, true),
+            ("tel:02-555.01.00;isub=1;phone-context=+32", false, true),
+            ("sip:025550100;phone-context=+32@gw.example;user=phone", false, true),
+            ("sip:025550100@gw.example;user=phone", false, true),
+            ("sip:003225550100@gw.example;user=phone", false, true),
+            ("tel:+32255501000", false, false),
+            ("tel:025550100;phone-context=+49", false, false),
+            ("tel:25550100;phone-context=+49", false, false),
+            ("tel:3225550100;phone-context=+49", false, false),
+            // An extension of somebody's own, and no telephone number.
+            ("sip:025550100@pbx.example", false, false),
+        ] {
+            assert_eq!(matches(Numbering::default(), uri), anyway, "{uri}, nothing configured");
+            assert_eq!(matches(numbering.clone(), uri), configured, "{uri}, configured");
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod index;
 mod number;
+mod numbering;
 mod parse;
 
 use alloc::string::String;
@@ -11,6 +12,7 @@ use core::net::IpAddr;
 use thiserror::Error;
 
 pub(crate) use index::{Entry, Index};
+pub use numbering::Numbering;
 pub use parse::parse;
 
 /// A target of a warrant, as [`parse`] reads it and `Display` writes it.
