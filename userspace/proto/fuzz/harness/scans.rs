@@ -1,0 +1,99 @@
+//! Targets that look at bytes and remember nothing.
+
+use std::ops::Range;
+
+use calltap_proto::packet::{self, Body, LinkType};
+use calltap_proto::rtp::{PayloadClocks, Streams, is_rtcp};
+use calltap_proto::{Timestamp, sdp, sip as sip_scan};
+
+use super::input::Input;
+
+/// A SIP message: all that is found lies within it (RFC 3261).
+pub(crate) fn sip(data: &[u8]) {
+    let Some(message) = sip_scan::Message::parse(data) else { return };
+    for field in message.fields() {
+        within(data, field.value);
+        for uri in sip_scan::uris(field.value) {
+            within(field.value, uri);
+            let _ = sip_scan::Uri::parse(uri);
+        }
+        if let Some(tag) = sip_scan::tag(field.value) {
+            within(field.value, tag);
+        }
+    }
+    if let Some(description) = message.description() {
+        within(data, description);
+        sdp(description);
+    }
+}
+
+/// A session description: what is found has bounds, whatever it says (RFC 8866).
+pub(crate) fn sdp(data: &[u8]) {
+    let session = sdp::scan(data);
+    for media in &session.media {
+        within(data, media.kind);
+        within(data, media.transport);
+        for muxed in [false, true] {
+            for (endpoint, _) in media.endpoints(muxed).chain(media.candidate_endpoints(muxed)) {
+                assert_ne!(endpoint.port(), 0, "no media at port 0 (RFC 3264 §6)");
+                assert!(!endpoint.ip().is_unspecified(), "no media at an unspecified address");
+            }
+        }
+    }
+}
+
+/// Datagrams of one stream: its figures are of a kind that can be (RFC 3550 A.1, A.3, A.8).
+pub(crate) fn rtp_rtcp(data: &[u8]) {
+    let (from, to) = ("192.0.2.1:4000".parse().unwrap(), "198.51.100.2:5000".parse().unwrap());
+    let mut input = Input(data);
+    let mut clocks = PayloadClocks::new();
+    clocks.map(input.byte(), input.take(8), u32::from(input.byte()) * 1000);
+    let mut streams = Streams::with_limit(4);
+    let (mut at, mut rtp) = (Timestamp(0), 0);
+    while !input.is_empty() {
+        at.0 += u64::try_from(input.number()).unwrap() * 10_000;
+        let datagram = input.string();
+        let _ = is_rtcp(datagram);
+        rtp += u64::from(streams.feed(at, from, to, datagram, &clocks));
+    }
+    let counted: u64 = streams.iter().map(|stream| stream.packets).sum();
+    assert_eq!(counted + streams.beyond_limit(), rtp, "each packet is counted once");
+    assert!(streams.iter().count() <= 4);
+    for stream in streams.iter() {
+        assert!(stream.duplicates < stream.packets && stream.reordered < stream.packets);
+        for jitter in [stream.max_jitter_ms, stream.mean_jitter_ms] {
+            assert!(jitter.is_finite() && jitter >= 0.0, "{stream:?}");
+        }
+    }
+}
+
+/// A frame of each link type: kernel walk and user space agree, and nothing lies outside of it.
+pub(crate) fn headers(data: &[u8]) {
+    const LINKS: [u16; 8] = [0, 1, 101, 108, 113, 228, 229, 276];
+    for link in LINKS.into_iter().filter_map(LinkType::from_number) {
+        if let Ok(walked) = packet::walk(link, data) {
+            assert!(walked.network_offset <= walked.transport_offset);
+            assert!(walked.end <= data.len(), "{link:?} {walked:?}");
+        }
+        let Ok(packet) = packet::parse(link, data) else { continue };
+        match packet.body {
+            Body::Udp(datagram) => within(data, datagram.payload),
+            Body::Tcp(segment) => within(data, segment.payload),
+            Body::Fragment(fragment) => within(data, fragment.payload),
+            Body::Other { payload, .. } => within(data, payload),
+        }
+        if let Body::Udp(_) | Body::Tcp(_) = packet.body {
+            let walked = packet::walk(link, data).expect("a packet that was read can be walked");
+            let ports = walked.ports.expect("the ports that were read");
+            let (source, destination) = packet.endpoints();
+            assert_eq!((source.port(), destination.port()), (ports.source, ports.destination));
+        }
+    }
+}
+
+/// `part` borrows from `all`, or is empty.
+fn within(all: &[u8], part: &[u8]) {
+    let Range { start, end } = all.as_ptr_range();
+    let inner = part.as_ptr_range();
+    assert!(part.is_empty() || start <= inner.start && inner.end <= end);
+}
