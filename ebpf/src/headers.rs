@@ -1,8 +1,8 @@
 //! The one header walk, from the link layer to the transport ports, for the kernel and user space.
 //!
 //! Ethernet with up to two VLAN tags (IEEE 802.1Q, 802.1ad), IPv4 with options (RFC 791), IPv6 with
-//! up to four extension headers (RFC 8200), fragments of both, and the ports of UDP and TCP: that
-//! is most frames, and [`walk_ethernet`] walks them at once.
+//! up to four extension headers (RFC 8200), fragments of both, and the ports of UDP, TCP and
+//! SCTP: that is most frames, and [`walk_ethernet`] walks them at once.
 //! More tags, labels and tunnels are walked level by level ([`walk_level`]).
 //!
 //! Nothing is copied but addresses, and every read is checked: bad input stops the walk, with the
@@ -81,7 +81,7 @@ pub struct Packet {
     pub end: usize,
     /// Whether it is a whole datagram.
     pub fragment: Fragment,
-    /// The ports of UDP and TCP; `None` for other protocols, for later fragments, and for a first
+    /// The ports of UDP, TCP and SCTP; `None` for other protocols, for later fragments, and for a first
     /// fragment too short to hold them.
     pub ports: Option<Ports>,
     /// The number of the innermost tunnel around it: VNI, TEID, GRE key or ERSPAN session; 0 where
@@ -138,7 +138,7 @@ pub enum Fragment {
     },
 }
 
-/// The ports of UDP or TCP, in host order.
+/// The ports of UDP, TCP or SCTP, in host order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ports {
     /// Source port.
@@ -164,6 +164,9 @@ pub enum Stop {
 
 /// The protocol number of TCP.
 pub const TCP: u8 = 6;
+
+/// The protocol number of SCTP.
+pub const SCTP: u8 = 132;
 
 /// The protocol number of UDP.
 pub const UDP: u8 = 17;

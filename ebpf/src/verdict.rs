@@ -6,7 +6,7 @@
 
 use crate::{
     abi::{Address, Config, Counter, Deadline, Endpoint, FragmentKey, Reason},
-    headers::{Fragment, Packet, Stop, TCP, UDP},
+    headers::{Fragment, Packet, SCTP, Stop, TCP, UDP},
 };
 
 /// What the verdict looks up: BPF maps in the kernel, ordinary collections on the host.
@@ -152,7 +152,7 @@ fn first_fragment<M: Maps>(maps: &M, config: &Config, packet: &Packet) -> Verdic
     let Some(key) = packet.fragment_key() else {
         return Verdict::Filter(Counter::FilteredNotTarget);
     };
-    let verdict = if packet.ports.is_none() && matches!(packet.protocol, UDP | TCP) {
+    let verdict = if packet.ports.is_none() && matches!(packet.protocol, UDP | TCP | SCTP) {
         // Too short to hold its ports (RFC 1858 §3), or a later fragment in the first one of a
         // tunnel's packet: only the whole datagram can tell.
         kept_fragment(maps, config)

@@ -1,6 +1,6 @@
 //! The network layer's part of the walk: IPv4 (RFC 791) and IPv6 (RFC 8200) up to the ports.
 
-use super::{Bytes, Fragment, Packet, Ports, Stop, TCP, UDP};
+use super::{Bytes, Fragment, Packet, Ports, SCTP, Stop, TCP, UDP};
 
 /// Extension headers followed in one IPv6 packet.
 const MAX_EXTENSIONS: usize = 4;
@@ -132,7 +132,8 @@ pub(super) fn walk_ipv6<B: Bytes + ?Sized>(frame: &B, at: usize) -> Result<Packe
     })
 }
 
-/// The ports of UDP (RFC 768) and TCP (RFC 9293 §3.1), where the packet has any.
+/// The ports of UDP (RFC 768), TCP (RFC 9293 §3.1) and SCTP (RFC 9260 §3.1), where the packet has
+/// any.
 #[inline(always)]
 fn walk_ports<B: Bytes + ?Sized>(
     frame: &B,
@@ -141,7 +142,7 @@ fn walk_ports<B: Bytes + ?Sized>(
     protocol: u8,
     fragment: Fragment,
 ) -> Result<Option<Ports>, Stop> {
-    if !matches!(protocol, UDP | TCP) || matches!(fragment, Fragment::Later { .. }) {
+    if !matches!(protocol, UDP | TCP | SCTP) || matches!(fragment, Fragment::Later { .. }) {
         return Ok(None);
     }
     // Bytes beyond the datagram's end are link padding, not ports.

@@ -78,7 +78,8 @@ impl Packet<'_> {
     pub fn endpoints(&self) -> (SocketAddr, SocketAddr) {
         match self.body {
             Body::Udp(Datagram { source, destination, .. })
-            | Body::Tcp(Segment { source, destination, .. }) => (source, destination),
+            | Body::Tcp(Segment { source, destination, .. })
+            | Body::Sctp(Chunks { source, destination, .. }) => (source, destination),
             Body::Fragment(_) | Body::Other { .. } => {
                 (SocketAddr::new(self.source, 0), SocketAddr::new(self.destination, 0))
             }
@@ -93,6 +94,8 @@ pub enum Body<'a> {
     Udp(Datagram<'a>),
     /// A TCP segment.
     Tcp(Segment<'a>),
+    /// An SCTP packet.
+    Sctp(Chunks<'a>),
     /// A part of a datagram; also the first part, whose ports are in its payload.
     Fragment(Fragment<'a>),
     /// Another protocol.
@@ -129,6 +132,17 @@ pub struct Segment<'a> {
     /// FIN or RST: nothing new follows.
     pub last: bool,
     /// Payload, as far as it was captured.
+    pub payload: &'a [u8],
+}
+
+/// An SCTP packet (RFC 9260 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunks<'a> {
+    /// Sender.
+    pub source: SocketAddr,
+    /// Receiver.
+    pub destination: SocketAddr,
+    /// Its chunks, as far as they were captured.
     pub payload: &'a [u8],
 }
 
@@ -259,6 +273,11 @@ fn body<'a>(frame: &'a [u8], walk: &headers::Packet) -> Option<Body<'a>> {
     match walk.protocol {
         headers::UDP => {
             udp(payload).map(|payload| Body::Udp(Datagram { source, destination, payload }))
+        }
+        headers::SCTP => {
+            // Ports, verification tag and checksum stand ahead of the chunks.
+            let payload = payload.get(12..)?;
+            Some(Body::Sctp(Chunks { source, destination, payload }))
         }
         _ => tcp(source, destination, payload).map(Body::Tcp),
     }

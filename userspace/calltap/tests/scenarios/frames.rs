@@ -81,6 +81,9 @@ fn signalling(script: &Script, line: &Line, at_ns: u64, going: &mut Going) -> Ve
     if options.has("tcp") {
         return segments(line, at_ns, going, (from, to), &text);
     }
+    if options.has("sctp") {
+        return chunks(line, at_ns, going, (from, to), &text);
+    }
     let datagram = udp(from, to, &text);
     let packets = match options.get("fragments") {
         Some(size) => {
@@ -145,6 +148,36 @@ fn segments(
         packets.push(ip(from, to, 6, &segment));
         *next += u32::try_from(end - start).expect("small");
         start = end;
+    }
+    dress(line, at_ns, ordered(line, packets))
+}
+
+/// SCTP packets with a DATA chunk each (RFC 9260 §3.3.1), cut at the places that `cut=100` says.
+fn chunks(
+    line: &Line,
+    at_ns: u64,
+    going: &mut Going,
+    (from, to): (SocketAddr, SocketAddr),
+    text: &[u8],
+) -> Vec<Frame> {
+    let tsn = going.sequences.entry((from, to)).or_insert(u32::MAX - 1);
+    let cuts = line.options.get("cut").unwrap_or_default();
+    let mut places: Vec<usize> = vec![0];
+    let cuts = cuts.split(',').filter(|it| !it.is_empty());
+    places.extend(cuts.map(|it| it.parse::<usize>().expect("a place")));
+    places.push(text.len());
+    let mut packets = Vec::new();
+    for part in places.windows(2) {
+        let flags = u8::from(part[0] == 0) << 1 | u8::from(part[1] == text.len());
+        let mut packet = [from.port().to_be_bytes(), to.port().to_be_bytes()].concat();
+        packet.extend([0, 0, 0, 9, 0, 0, 0, 0, 0, flags]);
+        packet.extend(u16::try_from(16 + part[1] - part[0]).expect("a length").to_be_bytes());
+        packet.extend(tsn.to_be_bytes());
+        packet.extend([0, 1, 0, 0, 0, 0, 0, 0]);
+        packet.extend(&text[part[0]..part[1]]);
+        packet.resize(packet.len().next_multiple_of(4), 0);
+        packets.push(ip(from, to, 132, &packet));
+        *tsn = tsn.wrapping_add(1);
     }
     dress(line, at_ns, ordered(line, packets))
 }

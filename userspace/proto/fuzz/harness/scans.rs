@@ -79,6 +79,7 @@ pub(crate) fn headers(data: &[u8]) {
         match packet.body {
             Body::Udp(datagram) => within(data, datagram.payload),
             Body::Tcp(segment) => within(data, segment.payload),
+            Body::Sctp(chunks) => within(data, chunks.payload),
             Body::Fragment(fragment) => within(data, fragment.payload),
             Body::Other { payload, .. } => within(data, payload),
         }

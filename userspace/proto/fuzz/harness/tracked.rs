@@ -81,7 +81,7 @@ fn one(input: &mut Input<'_>) -> (LinkType, Vec<u8>) {
     let kind = input.byte();
     let from = (input.below(3), 5060);
     let to = (input.below(3), if kind & 0x80 == 0 { 5060 } else { 4000 });
-    let bytes = match kind % 7 {
+    let bytes = match kind % 8 {
         0 => frame::udp(from, to, input.string()),
         1 => {
             let sequence = u32::try_from(input.number()).unwrap();
@@ -111,6 +111,11 @@ fn one(input: &mut Input<'_>) -> (LinkType, Vec<u8>) {
             change(&mut text, input);
             let sequence = u32::try_from(input.number()).unwrap();
             frame::tcp(from, to, sequence, 0x10, &text)
+        }
+        6 => {
+            let ports = [from.1.to_be_bytes(), to.1.to_be_bytes()].concat();
+            let packet = [&ports[..], &[0; 8], input.string()].concat();
+            frame::ip(from, to, 132, 0, &packet)
         }
         _ => {
             let link = LinkType::from_number([0, 1, 101, 108, 113, 228, 229, 276][input.below(8)]);

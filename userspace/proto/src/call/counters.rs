@@ -26,6 +26,8 @@ pub struct Counters {
     pub fragments_late: u64,
     /// TCP streams forgotten for want of room.
     pub streams_evicted: u64,
+    /// SCTP streams of which parts were given up for want of room.
+    pub sctp_given_up: u64,
     /// Messages with the Call-ID of a target's call from those who take no part in it.
     pub foreign: u64,
     /// Strangers' messages that were held and overwritten before their time, for want of room.

@@ -30,8 +30,8 @@ pub use limits::Limits;
 pub(crate) use path::Path;
 
 use crate::event::{Event, Flaw, Kept};
-use crate::packet::{self, Body, Datagram, LinkType};
-use crate::reassembly::{Fragments, Framed, Held, Streams, Verdict, Whole};
+use crate::packet::{self, Body, Chunks, Datagram, LinkType};
+use crate::reassembly::{Fragments, Framed, Held, Messages, Streams, Verdict, Whole};
 use crate::sip;
 use crate::target::Numbering;
 use crate::time::Timestamp;
@@ -48,6 +48,7 @@ use crate::warrant::{CallKey, Warrant};
 pub struct Tracker {
     fragments: Fragments,
     streams: Streams,
+    messages: Messages,
     follower: Follower,
 }
 
@@ -58,6 +59,7 @@ impl Tracker {
         Self {
             fragments: Fragments::new(&limits),
             streams: Streams::new(&limits),
+            messages: Messages::new(&limits),
             follower: Follower::new(limits),
         }
     }
@@ -167,6 +169,7 @@ impl Tracker {
             fragments_given_up: self.fragments.given_up,
             fragments_late: self.fragments.late,
             streams_evicted: self.streams.evicted,
+            sctp_given_up: self.messages.given_up,
             ..self.follower.counters()
         }
     }
@@ -206,6 +209,14 @@ impl Tracker {
                 let follower = &mut self.follower;
                 self.streams.feed(frames, at, &segment, &mut |path, framed| {
                     give(follower, path, framed, sink)
+                });
+                Verdict::Stranger
+            }
+            Body::Sctp(Chunks { source, destination, payload }) => {
+                let (path, follower) = (Path { source, destination }, &mut self.follower);
+                self.messages.feed(path, frames, payload, &mut |at, bytes, held| {
+                    let arrival = Arrival { bytes, path, at, flaw };
+                    follower.message(&arrival, Frames::Shared(held.iter_mut().collect()), sink);
                 });
                 Verdict::Stranger
             }

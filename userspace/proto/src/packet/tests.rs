@@ -108,13 +108,13 @@ fn an_extension_header_behind_the_fragment_header_is_part_of_the_datagram() {
 #[test]
 fn other_protocols_are_told_by_number() {
     let mut frame = udp_frame();
-    frame[23] = 132;
+    frame[23] = 89;
     let Ok(Packet { body: Body::Other { protocol, payload }, .. }) =
         parse(LinkType::Ethernet, &frame)
     else {
         panic!();
     };
-    assert_eq!((protocol, payload.len()), (132, 13));
+    assert_eq!((protocol, payload.len()), (89, 13));
     assert_eq!(parse(LinkType::LinuxSll2, &[0; 40]), Err(Malformed::NotIp));
 }
 

@@ -6,9 +6,11 @@
 mod held;
 mod ip;
 mod pieces;
+mod sctp;
 mod stream;
 mod tcp;
 
 pub(crate) use held::Held;
 pub(crate) use ip::{Fragments, Whole};
+pub(crate) use sctp::Messages;
 pub(crate) use tcp::{Framed, Streams, Verdict};
