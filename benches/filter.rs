@@ -17,14 +17,12 @@
 //! area would be full after a few repeats, and the figure that of a refusal.
 
 use std::net::SocketAddr;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Duration;
 
-use calltap_bench::Random;
 use calltap_bench::frame::{endpoint, rtp, udp};
-use calltap_xdp::{
-    Filter, Geometry, Interface, LoadOptions, Reason, Socket, TestRun, clock, missing_capabilities,
-};
+use calltap_bench::{Random, in_namespace};
+use calltap_xdp::{Filter, Geometry, Interface, LoadOptions, Reason, Socket, TestRun, clock};
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group};
 
 /// As `calltap run` has it when no setting says otherwise.
@@ -148,26 +146,6 @@ criterion_group! {
     targets = program
 }
 
-/// Set where the network namespace is the bench's own.
-const INSIDE: &str = "CALLTAP_BENCH_NAMESPACE";
-
 fn main() -> ExitCode {
-    let missing = missing_capabilities();
-    if !missing.is_empty() {
-        println!("filter: skipped, as loading the program needs {}", missing.join(", "));
-        return ExitCode::SUCCESS;
-    }
-    if std::env::var_os(INSIDE).is_some() {
-        benches();
-        return ExitCode::SUCCESS;
-    }
-    let itself = std::env::current_exe().expect("this program's path");
-    let inside = Command::new("unshare")
-        .args(["--net", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"])
-        .arg(itself)
-        .args(std::env::args_os().skip(1))
-        .env(INSIDE, "yes")
-        .status();
-    let fine = inside.expect("unshare, of util-linux").success();
-    if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    in_namespace("filter", "ip link set lo up", benches)
 }

@@ -10,7 +10,7 @@
 //! - `load`: strangers' media is on the link as well, as much as one thread sends.
 
 use std::net::{SocketAddr, UdpSocket};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -19,16 +19,14 @@ use calltap::{cli, run};
 use calltap_bench::call::Call;
 use calltap_bench::desk::Desk;
 use calltap_bench::frame::rtp;
-use calltap_bench::measuring;
-use calltap_xdp::missing_capabilities;
+use calltap_bench::{in_namespace, measuring};
 
 /// The network of the bench: telephones at one end of a link, `calltap run` at the other.
 const LAY: &str = "ip link set lo up
     ip link add phones0 numrxqueues 1 numtxqueues 1 type veth peer name cap0 numrxqueues 1
     ip address add 198.18.0.1/24 dev phones0
     ip link set cap0 arp off up && ip link set phones0 up
-    ip neighbour add 198.18.0.2 lladdr 02:00:00:00:00:02 dev phones0 nud permanent
-    exec \"$@\"";
+    ip neighbour add 198.18.0.2 lladdr 02:00:00:00:00:02 dev phones0 nud permanent";
 
 const PHONES: &str = "198.18.0.1:5060";
 const FAR: &str = "198.18.0.2:5060";
@@ -107,29 +105,11 @@ fn measure(name: &str, settings: &str, seconds: u64, others: &[fn(&AtomicBool)])
     );
 }
 
-/// Set where the network namespace is the bench's own.
-const INSIDE: &str = "CALLTAP_BENCH_NAMESPACE";
-
 fn main() -> ExitCode {
-    let missing = missing_capabilities();
-    if !missing.is_empty() {
-        println!("trigger: skipped, as capturing needs {}", missing.join(", "));
-        return ExitCode::SUCCESS;
-    }
-    if std::env::var_os(INSIDE).is_some() {
+    in_namespace("trigger", LAY, || {
         let seconds = if measuring() { 30 } else { 1 };
         measure("idle", "", seconds, &[signal]);
         measure("busy", "busy_poll = true\n", seconds, &[signal]);
         measure("load", "", seconds, &[signal, talk]);
-        return ExitCode::SUCCESS;
-    }
-    let itself = std::env::current_exe().expect("this program's path");
-    let inside = Command::new("unshare")
-        .args(["--net", "sh", "-e", "-c", LAY, "sh"])
-        .arg(itself)
-        .args(std::env::args_os().skip(1))
-        .env(INSIDE, "yes")
-        .status();
-    let fine = inside.expect("unshare, of util-linux").success();
-    if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    })
 }

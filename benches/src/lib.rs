@@ -3,10 +3,12 @@
 pub mod call;
 pub mod desk;
 pub mod frame;
+mod namespace;
 
 use std::time::Duration;
 
 use criterion::Criterion;
+pub use namespace::in_namespace;
 
 /// How every bench measures, unless its command line says otherwise: briefly, so that the whole
 /// suite takes minutes.
