@@ -100,8 +100,12 @@ impl Intake {
 
     /// Whether another packet may be shown of which nobody knows yet whose it is.
     ///
-    /// Anybody can send to an announced port; signalling must not wait behind that.
+    /// Anybody can send to an announced port; signalling must not wait behind that, nor find the
+    /// batches used up by it.
     fn may_doubt(&mut self, at: Timestamp) -> bool {
+        if !self.batches.is_half_free() {
+            return false;
+        }
         let second = at.0 / 1_000_000_000;
         if self.open.doubts.0 != second {
             self.open.doubts = (second, 0);

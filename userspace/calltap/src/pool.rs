@@ -42,6 +42,11 @@ impl<T: Reuse> Pool<T> {
         Self(Arc::new(free))
     }
 
+    /// Whether at least half of the buffers are free.
+    pub fn is_half_free(&self) -> bool {
+        self.0.len() * 2 >= self.0.capacity()
+    }
+
     /// An empty buffer; `None` while all are lent.
     pub fn lend(&self) -> Option<Lent<T>> {
         let item = self.0.pop()?;
