@@ -1,8 +1,9 @@
 //! Captures made by others, compared with what tshark recorded of them.
 //!
 //! `CALLTAP_CORPUS` names the folder: captures in subfolders, `truth/*.json` beside them.
-//! Each capture is followed under one warrant for each caller that tshark saw; then SIP messages a
-//! Call-ID and packets an RTP stream announced by SDP must be the same.
+//! Each capture is followed under one warrant for each caller that tshark saw, and again under one for
+//! each called party; then SIP messages a Call-ID and packets an RTP stream announced by SDP must be
+//! the same.
 //! Where they are not, the difference stands in `corpus/known.rs` with its reason; one that is
 //! gone must leave that table.
 
@@ -22,10 +23,20 @@ use calltap_proto::rtp::{PayloadClocks, Streams};
 use calltap_proto::{CallKey, Event, Kept, Limits, Timestamp, Tracker, Warrant, target};
 
 use capture::Frame;
-use truth::Truth;
+use truth::{Party, Truth};
 
 #[test]
-fn every_capture_gives_what_tshark_saw() {
+fn warrants_on_callers_give_what_tshark_saw_of_every_capture() {
+    compare(Party::Caller);
+}
+
+#[test]
+fn warrants_on_called_parties_give_what_tshark_saw_of_every_capture() {
+    compare(Party::Called);
+}
+
+/// Follows each capture with calls under warrants on these parties, and holds it against the truth.
+fn compare(party: Party) {
     let Some(folder) = corpus() else { return };
     let mut found = BTreeSet::new();
     let mut compared = 0;
@@ -35,14 +46,14 @@ fn every_capture_gives_what_tshark_saw() {
         }
         compared += 1;
         let frames = capture::frames(&folder.join(&truth.file)).expect("a readable capture");
-        let seen = follow(&frames, &truth);
-        for difference in differences(&truth, &seen) {
+        let seen = follow(&frames, &truth.parties(party));
+        for difference in differences(&truth, party, &seen) {
             found.insert((truth.file.clone(), difference));
         }
         println!("{}: {} calls, {} streams", truth.file, truth.calls.len(), seen.streams.len());
     }
     let known: BTreeSet<_> =
-        known::DIFFERENCES.iter().map(|&(file, what, _)| (file.into(), what.into())).collect();
+        known::of(party).map(|(file, what)| (file.to_owned(), what.to_owned())).collect();
     for (file, what) in found.difference(&known) {
         println!("NEW: {file:?}, {what:?}");
     }
@@ -143,15 +154,15 @@ struct Seen {
     streams: BTreeMap<(String, String, u32), u64>,
 }
 
-/// Follows a capture under a warrant for each caller.
-fn follow(frames: &[Frame], truth: &Truth) -> Seen {
+/// Follows a capture under a warrant for each of these URIs.
+fn follow(frames: &[Frame], targets: &BTreeSet<&str>) -> Seen {
     let mut tracker = Tracker::new(Limits::default());
     tracker.set_warrants(
         (0u32..)
-            .zip(truth.callers())
-            .map(|(id, caller)| Warrant {
+            .zip(targets)
+            .map(|(id, uri)| Warrant {
                 id,
-                targets: target::parse(caller).into_iter().collect(),
+                targets: target::parse(uri).into_iter().collect(),
                 not_before: Timestamp(0),
                 not_after: Timestamp::MAX,
                 content: true,
@@ -197,11 +208,11 @@ fn parse(link: LinkType, frame: &[u8]) -> Option<Body<'_>> {
     packet::parse(link, frame).ok().map(|packet| packet.body)
 }
 
-fn differences(truth: &Truth, seen: &Seen) -> Vec<String> {
+fn differences(truth: &Truth, party: Party, seen: &Seen) -> Vec<String> {
     let mut differences = Vec::new();
-    let warrants: BTreeMap<_, u32> = truth.callers().into_iter().zip(0..).collect();
+    let warrants: BTreeMap<_, u32> = truth.parties(party).into_iter().zip(0..).collect();
     for call in &truth.calls {
-        let key = (warrants[call.from_uri.as_str()], call.call_id.clone());
+        let key = (warrants[call.uri(party)], call.call_id.clone());
         let have = seen.messages.get(&key).copied().unwrap_or(0);
         if have != call.sip_messages {
             let want = call.sip_messages;

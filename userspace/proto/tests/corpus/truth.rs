@@ -19,6 +19,7 @@ pub(crate) struct Truth {
 pub(crate) struct Call {
     pub call_id: String,
     pub from_uri: String,
+    pub to_uri: String,
     pub sip_messages: u64,
 }
 
@@ -29,10 +30,29 @@ pub(crate) struct Stream {
     pub packets: u64,
 }
 
+/// Which of a call's parties warrants are on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Party {
+    /// Who calls: the From URI.
+    Caller,
+    /// Who is called: the To URI.
+    Called,
+}
+
+impl Call {
+    /// The URI of one of its parties.
+    pub(crate) fn uri(&self, party: Party) -> &str {
+        match party {
+            Party::Caller => &self.from_uri,
+            Party::Called => &self.to_uri,
+        }
+    }
+}
+
 impl Truth {
-    /// From URIs, each once.
-    pub(crate) fn callers(&self) -> BTreeSet<&str> {
-        self.calls.iter().map(|call| call.from_uri.as_str()).collect()
+    /// The URIs of these parties, each once.
+    pub(crate) fn parties(&self, party: Party) -> BTreeSet<&str> {
+        self.calls.iter().map(|call| call.uri(party)).collect()
     }
 }
 
@@ -58,6 +78,7 @@ fn truth(text: &str) -> Truth {
             .map(|call| Call {
                 call_id: text(call, "call_id"),
                 from_uri: text(call, "from_uri"),
+                to_uri: text(call, "to_uri"),
                 sip_messages: call["sip_messages"].as_u64().unwrap_or(0),
             })
             .collect(),
