@@ -229,14 +229,27 @@ pub enum Reason {
     Prefix = 4,
 }
 
+impl Reason {
+    /// Which of its queue's slots a frame goes to: 0 if it is to be followed by the thread that
+    /// follows calls, 1 if it is only to be kept.
+    #[inline(always)]
+    #[must_use]
+    pub const fn slot(self) -> u32 {
+        match self {
+            Self::Signalling | Self::Fragment => 0,
+            Self::Endpoint | Self::Prefix => 1,
+        }
+    }
+}
+
 /// One interface the program is attached to: the value of the `INTERFACES` map, by its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct InterfaceSlots {
-    /// The XSKMAP slot of its queue 0.
+    /// The first XSKMAP slot of its queue 0.
     pub first_slot: u32,
-    /// How many slots it has, one a queue.
-    pub slots: u32,
+    /// How many queues it has, each with [`SLOTS_PER_QUEUE`] slots.
+    pub queues: u32,
     /// Its own hardware address.
     pub mac: [u8; 6],
     /// Zero.
@@ -253,8 +266,11 @@ pub fn port_bit(port: u16) -> (u32, u64) {
     (u32::from(port >> 6), 1 << (port & 63))
 }
 
-/// XSKMAP slots: queues of all interfaces together.
+/// XSKMAP slots: those of the queues of all interfaces together.
 pub const MAX_SOCKETS: u32 = 1024;
+
+/// XSKMAP slots of a queue: one for what has to be followed, and one for the rest.
+pub const SLOTS_PER_QUEUE: u32 = 2;
 
 /// Interfaces one program may be attached to.
 pub const MAX_INTERFACES: u32 = 64;

@@ -21,7 +21,7 @@ use calltap_ebpf::{
     abi::{
         Address, Config, Counter, Deadline, Endpoint, FragmentKey, InterfaceSlots, MAX_INTERFACES,
         MAX_PREFIXES, MAX_SOCKETS, MAX_STRANGERS, Mark, Mode, PORT_WORDS, PrefilterBits, Reason,
-        port_bit,
+        SLOTS_PER_QUEUE, port_bit,
     },
     headers::{Bytes, Cursor, Level, Packet, Stop, Walked, walk_ethernet, walk_level},
     verdict::{Maps, Verdict, verdict},
@@ -184,7 +184,7 @@ fn keep(context: &XdpContext, reason: Reason, at_ns: u64) -> (u32, Counter) {
     const NO_SOCKET: (u32, Counter) = (xdp_action::XDP_DROP, Counter::LostNoSocket);
 
     let queue = context.rx_queue_index();
-    let Some(slot) = slot(context, queue) else {
+    let Some(slot) = slot(context, queue, reason) else {
         return NO_SOCKET;
     };
     let mark = Mark { arrival_ns: at_ns, reason: reason as u32, queue };
@@ -204,11 +204,12 @@ fn keep(context: &XdpContext, reason: Reason, at_ns: u64) -> (u32, Counter) {
     (redirect, kept)
 }
 
-/// The XSKMAP slot of the queue a frame came by.
+/// The XSKMAP slot for a frame, among those of the queue it came by.
 #[inline(always)]
-fn slot(context: &XdpContext, queue: u32) -> Option<u32> {
+fn slot(context: &XdpContext, queue: u32, reason: Reason) -> Option<u32> {
     let interface = interface(context)?;
-    (queue < interface.slots).then_some(interface.first_slot + queue)
+    let slot = interface.first_slot + queue * SLOTS_PER_QUEUE + reason.slot();
+    (queue < interface.queues).then_some(slot)
 }
 
 #[inline(always)]

@@ -21,16 +21,17 @@ use crate::batch::Batch;
 use crate::config::Config;
 use crate::content::Content;
 use crate::follow::Order;
+use crate::hearing::Hearing;
 use crate::intake::{Intake, Open, Tally};
 use crate::pool::Pool;
 use crate::recorder::{Recorded, Recorder};
 use crate::signalling::{self, Closing, Reach, Request};
-use crate::wire::Wire;
-use crate::worker::{self, Worker};
+use crate::wire::{Bound, Wire};
+use crate::worker::Worker;
 use crate::{recording, writer};
 
 /// Empty buffers for each worker: what the threads behind it may lag.
-const BATCHES: usize = 64;
+const BATCHES: usize = 32;
 const CHUNKS: usize = 32;
 
 /// Bytes of the signalling thread's own chunks, which are handed over after every message.
@@ -70,7 +71,7 @@ impl Engine {
         config: &Config,
         clock: Offset,
     ) -> anyhow::Result<Self> {
-        let queues = wire.sockets.len();
+        let queues = wire.queues.len();
         let stop = Arc::new(AtomicBool::new(false));
         let (alarm, alarms) = mpsc::unbounded_channel();
         let (requests, requested) = unbounded();
@@ -81,7 +82,9 @@ impl Engine {
         let chunks = Pool::new(queues * CHUNKS, Chunk::default);
         let mut commands = Vec::new();
         let mut workers = Vec::new();
-        for (interface, socket) in wire.sockets {
+        let mut signalling_sockets = Vec::new();
+        for Bound { interface, media, signalling } in wire.queues {
+            signalling_sockets.push((interface, signalling));
             let (command, commanded) = unbounded();
             commands.push(command);
             let intake = Intake {
@@ -95,8 +98,7 @@ impl Engine {
                 open: Open::default(),
             };
             let stop = Arc::clone(&stop);
-            let nap = if config.busy_poll { Duration::ZERO } else { worker::NAP };
-            let worker = Worker { socket, clock, commands: commanded, nap, intake, stop };
+            let worker = Worker { socket: media, clock, commands: commanded, intake, stop };
             let alarm = alarm.clone();
             workers.push(spawn(&format!("worker-{}", workers.len()), move || {
                 worker.work(|error| {
@@ -111,12 +113,13 @@ impl Engine {
             recorder: deliver,
             chunks: Pool::new(CHUNKS, || Chunk::with_capacity(SIGNALLING_CHUNK)),
             clock,
-            nap: if config.busy_poll { Duration::ZERO } else { signalling::NAP },
+            busy_poll: config.busy_poll,
         };
+        let hearing = Hearing::new(signalling_sockets, heard, clock);
         let rules = recording::rules(config);
         let (ready, is_ready) = bounded(1);
         let signalling = spawn("signalling", move || {
-            signalling::follow(reach, orders, rules, &heard, &requested, &ready)
+            signalling::follow(reach, orders, rules, hearing, &requested, &ready)
         })?;
         let recorder = spawn("recorder", move || {
             writer::write(recorder, &delivered, clock, |warrant| {

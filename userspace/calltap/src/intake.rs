@@ -1,4 +1,4 @@
-//! What a worker does with a frame: signalling goes on as it is, media becomes records at once.
+//! What a worker does with a frame: media becomes records at once, and what it cannot judge goes on.
 //!
 //! Nothing here knows the socket, so tests and benches run the very code that a capture runs.
 
@@ -17,6 +17,10 @@ use crate::recorder::Delivery;
 
 /// A chunk is handed over when it is this old, full or not.
 const CHUNK_AGE: Duration = Duration::from_millis(50);
+
+/// A batch is handed over when it is this old: one for each burst would use them up while the
+/// thread that follows calls sleeps.
+const BATCH_AGE: Duration = Duration::from_millis(2);
 
 /// Packets a second, of which nobody knows yet whose they are, that the thread which follows calls
 /// is shown: those of a hundred streams.
@@ -66,7 +70,7 @@ impl Tally {
 /// The buffers that are being filled.
 #[derive(Debug, Default)]
 pub struct Open {
-    batch: Option<Lent<Batch>>,
+    batch: Option<(Lent<Batch>, Instant)>,
     chunk: Option<(Lent<Chunk>, Instant)>,
     /// A second, and how many packets of unknown ownership were shown in it.
     doubts: (u64, u32),
@@ -91,11 +95,24 @@ impl Intake {
 
     /// Copies a frame for the thread that follows calls; `false` where that thread is behind.
     fn show(&mut self, at: Timestamp, doubt: Doubt, bytes: &[u8]) -> bool {
-        if self.open.batch.is_none() {
-            self.open.batch = self.batches.lend();
+        for _ in 0..2 {
+            if self.open.batch.is_none() {
+                self.open.batch = self.batches.lend().map(|batch| (batch, Instant::now()));
+            }
+            let Some((batch, _)) = &mut self.open.batch else { break };
+            if batch.try_push(at, self.interface, doubt, bytes) {
+                return true;
+            }
+            self.show_batch();
         }
-        let batch = self.open.batch.as_mut();
-        batch.is_some_and(|batch| batch.try_push(at, self.interface, doubt, bytes))
+        false
+    }
+
+    fn show_batch(&mut self) {
+        if let Some((batch, _)) = self.open.batch.take() {
+            // The channel has room for every batch of the pool.
+            let _ = self.signalling.try_send(batch);
+        }
     }
 
     /// Whether another packet may be shown of which nobody knows yet whose it is.
@@ -151,15 +168,13 @@ impl Intake {
         }
     }
 
-    /// Hands over signalling at once, and records that have waited long enough; all of them when
-    /// it is the `last` time.
+    /// Hands over what has waited long enough; all of it when it is the `last` time.
     pub fn hand_over(&mut self, last: bool) {
-        if let Some(batch) = self.open.batch.take_if(|batch| !batch.is_empty()) {
-            // The channel has room for every batch of the pool.
-            let _ = self.signalling.try_send(batch);
+        let due = |since: &Instant, age| last || since.elapsed() >= age;
+        if self.open.batch.as_ref().is_some_and(|(_, since)| due(since, BATCH_AGE)) {
+            self.show_batch();
         }
-        let due = |(_, since): &(_, Instant)| last || since.elapsed() >= CHUNK_AGE;
-        if self.open.chunk.as_ref().is_some_and(due) {
+        if self.open.chunk.as_ref().is_some_and(|(_, since)| due(since, CHUNK_AGE)) {
             hand_over(&mut self.open, &self.recorder);
         }
     }

@@ -14,6 +14,7 @@ pub mod demo;
 pub mod doctor;
 pub mod engine;
 pub mod follow;
+pub mod hearing;
 pub mod intake;
 pub mod lab;
 mod listening;

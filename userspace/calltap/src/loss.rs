@@ -32,6 +32,12 @@ pub fn of_socket(statistics: &Statistics) -> [Lost; 4] {
     ]
 }
 
+/// Lost by the kernel between filter and the thread that follows calls.
+pub fn of_signalling(statistics: &Statistics) -> [Lost; 4] {
+    let [ring_full, no_chunk, too_large, bad] = of_socket(statistics);
+    [("signalling_behind", ring_full.1), no_chunk, too_large, bad]
+}
+
 /// Lost by a worker, because the thread behind it was late.
 pub fn of_worker(tally: &Tally) -> [Lost; 3] {
     [

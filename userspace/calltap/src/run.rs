@@ -91,14 +91,14 @@ impl Ended {
             filtered: kernel.filtered(),
             ..Frames::default()
         };
-        let losses = loss::of_filter(&kernel).into_iter().chain(self.tallies.iter().flat_map(
-            |(tally, statistics)| {
-                loss::of_socket(statistics).into_iter().chain(loss::of_worker(tally))
-            },
-        ));
+        let of_workers = self.tallies.iter().flat_map(|(tally, statistics)| {
+            loss::of_socket(statistics).into_iter().chain(loss::of_worker(tally))
+        });
+        let of_signalling = self.closing.statistics.iter().flat_map(loss::of_signalling);
+        let losses = loss::of_filter(&kernel).into_iter().chain(of_workers).chain(of_signalling);
         losses.for_each(|(place, lost)| frames.lose(place, lost));
-        frames.delivered =
-            self.tallies.iter().map(|(tally, _)| tally.received - tally.lost()).sum();
+        let worked: u64 = self.tallies.iter().map(|(tally, _)| tally.received - tally.lost()).sum();
+        frames.delivered = worked + self.closing.received;
         // A frame that could not be written was delivered, and then lost.
         let unwritten = (self.recorded.unwritten + self.closing.lost_records).min(frames.delivered);
         frames.delivered -= unwritten;

@@ -1,7 +1,7 @@
 //! The one thread that owns call state and the kernel's maps.
 //!
-//! It hears the workers' signalling, follows the calls, tells the workers whom to listen to, and
-//! then the kernel: in that order, so that no packet reaches a worker that does not expect it.
+//! It hears the signalling, follows the calls, tells the workers whom to listen to, and then the
+//! kernel: in that order, so that no packet reaches a worker that does not expect it.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -9,23 +9,23 @@ use std::time::{Duration, Instant};
 use calltap_evidence::chunk::Chunk;
 use calltap_evidence::record::Record;
 use calltap_proto::Timestamp;
-use calltap_xdp::Filter;
 use calltap_xdp::clock::{self, Offset};
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
+use calltap_xdp::{Filter, Statistics};
+use crossbeam::channel::{Receiver, Sender};
 use hdrhistogram::Histogram;
 use tracing::{error, warn};
 
-use crate::batch::Batch;
 use crate::content::{Binding, Command, Content, Doubt, Network};
 use crate::follow::{Effects, Follower, Order, Rules};
+use crate::hearing::Hearing;
 use crate::loss::{self, Reporter};
 use crate::pool::{Lent, Pool};
 use crate::recorder::Delivery;
 use crate::recorder::Note;
 
-/// How long the thread sleeps while no signalling arrives, where sleeping is allowed; also how late
-/// a warrant may begin.
-pub const NAP: Duration = Duration::from_millis(20);
+/// How long the thread sleeps while no signalling arrives; also how late a warrant may begin, and
+/// how long it takes until a packet in doubt is looked at.
+const NAP: Duration = Duration::from_millis(20);
 
 /// Records are handed over when they are this old.
 const CHUNK_AGE: Duration = Duration::from_millis(50);
@@ -42,8 +42,8 @@ pub struct Reach {
     pub chunks: Pool<Chunk>,
     /// Turns boot time into Unix time and back.
     pub clock: Offset,
-    /// How long the thread sleeps while no signalling arrives.
-    pub nap: Duration,
+    /// Whether the thread never sleeps.
+    pub busy_poll: bool,
 }
 
 /// What the thread says at its end.
@@ -54,6 +54,10 @@ pub struct Closing {
     pub trigger_ns: Histogram<u64>,
     /// Records lost for want of an empty chunk.
     pub lost_records: u64,
+    /// Frames taken from the signalling sockets.
+    pub received: u64,
+    /// What those have lost.
+    pub statistics: Vec<Statistics>,
 }
 
 /// What the control thread asks of it.
@@ -125,7 +129,8 @@ impl Outlet {
         }
     }
 
-    fn report(&self, reporter: &mut Reporter) {
+    fn report(&self, hearing: &Hearing, reporter: &mut Reporter) {
+        reporter.report(hearing.statistics().flat_map(|lost| loss::of_signalling(&lost)));
         match self.reach.filter.counters() {
             Ok(counters) => reporter.report(loss::of_filter(&counters)),
             Err(cause) => error!("losses in the filter are unknown: {cause}"),
@@ -188,7 +193,7 @@ pub fn follow(
     reach: Reach,
     orders: Vec<Order>,
     rules: Rules,
-    heard: &Receiver<Lent<Batch>>,
+    mut hearing: Hearing,
     requests: &Receiver<Request>,
     ready: &Sender<()>,
 ) -> Closing {
@@ -228,21 +233,26 @@ pub fn follow(
                 }
             }
         }
-        match heard.recv_timeout(outlet.reach.nap) {
-            Ok(batch) => {
-                for (doubt, kept) in batch.frames() {
-                    match doubt {
-                        Doubt::None => follower.feed(kept, &mut outlet),
-                        _ => follower.doubt(doubt, kept, &mut outlet),
-                    }
-                    if outlet.publish(follower.content()) > 0 {
-                        let arrived_ns = outlet.reach.clock.boot_ns(kept.at.0);
-                        let _ = trigger_ns.record(clock::boot_ns().saturating_sub(arrived_ns));
-                    }
-                }
+        let heard = hearing.hear(|doubt, kept| {
+            match doubt {
+                Doubt::None => follower.feed(kept, &mut outlet),
+                _ => follower.doubt(doubt, kept, &mut outlet),
             }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
+            if outlet.publish(follower.content()) > 0 {
+                let arrived_ns = outlet.reach.clock.boot_ns(kept.at.0);
+                let _ = trigger_ns.record(clock::boot_ns().saturating_sub(arrived_ns));
+            }
+        });
+        if heard == 0 {
+            if hearing.workers_ended() {
+                break;
+            }
+            if outlet.reach.busy_poll {
+                std::hint::spin_loop();
+            } else if let Err(cause) = hearing.wait(NAP) {
+                error!("signalling is looked for without being waited for: {cause}");
+                std::thread::sleep(NAP);
+            }
         }
         let now = unix_now(&outlet.reach);
         if follower.next_deadline().is_some_and(|due| due <= now) {
@@ -251,14 +261,20 @@ pub fn follow(
         }
         outlet.hand_over_due();
         if reporter.is_due() {
-            outlet.report(&mut reporter);
+            outlet.report(&hearing, &mut reporter);
         }
     }
-    outlet.report(&mut reporter);
+    outlet.report(&hearing, &mut reporter);
     follower.finish(unix_now(&outlet.reach), &mut outlet);
     outlet.publish(follower.content());
     outlet.hand_over();
-    Closing { filter: outlet.reach.filter, trigger_ns, lost_records: outlet.lost_records }
+    Closing {
+        filter: outlet.reach.filter,
+        trigger_ns,
+        lost_records: outlet.lost_records,
+        received: hearing.received(),
+        statistics: hearing.statistics().collect(),
+    }
 }
 
 fn unix_now(reach: &Reach) -> Timestamp {

@@ -12,18 +12,32 @@ use tracing::info;
 use crate::config::{Config, Mode};
 use crate::recording;
 
-/// The filter on the interfaces, keeping nothing yet, and a socket for each receive queue.
+/// The filter on the interfaces, keeping nothing yet, and the sockets of each receive queue.
 pub struct Wire {
     /// The filter, attached; it keeps nothing until a deadline is set.
     pub filter: Filter,
-    /// Each with the volume's interface number.
-    pub sockets: Vec<(u32, Socket)>,
+    /// Each receive queue of each interface.
+    pub queues: Vec<Bound>,
     /// What the volumes say of each interface.
     pub facts: Vec<InterfaceFacts>,
 }
 
+/// A receive queue and its sockets.
+pub struct Bound {
+    /// The volume's number of its interface.
+    pub interface: u32,
+    /// Where media arrives.
+    pub media: Socket,
+    /// Where signalling and fragments arrive.
+    pub signalling: Socket,
+}
+
+/// Frames that may wait for the thread that follows calls: those of a seventh of a second where a
+/// thousand calls a second are set up, each by fourteen messages.
+const SIGNALLING_RING: u32 = 2048;
+
 impl Wire {
-    /// Binds a socket to each receive queue of each interface, and attaches the filter.
+    /// Binds two sockets to each receive queue of each interface, and attaches the filter.
     ///
     /// # Errors
     /// An interface that does not exist, carries the default route or another XDP program, or a
@@ -35,7 +49,7 @@ impl Wire {
             Mode::Host => calltap_xdp::Mode::Host,
         });
         filter.set_signalling_ports(&config.signalling_ports);
-        let (mut sockets, mut facts) = (Vec::new(), Vec::new());
+        let (mut queues, mut facts) = (Vec::new(), Vec::new());
         for (number, name) in (0_u32..).zip(names) {
             if facts.iter().any(|known: &InterfaceFacts| known.name == *name) {
                 bail!("--interface {name} is there twice: name each interface once");
@@ -53,10 +67,12 @@ impl Wire {
                     frames: config.frames_per_queue,
                     ..Geometry::for_mtu(interface.mtu())
                 };
-                let socket = Socket::open(&interface, queue, geometry)?;
-                filter.register(&socket)?;
-                bound.push(socket.mode());
-                sockets.push((number, socket));
+                let media = Socket::open(&interface, queue, geometry)?;
+                let signalling = media.for_signalling(SIGNALLING_RING)?;
+                filter.register(&media)?;
+                filter.register(&signalling)?;
+                bound.push(media.mode());
+                queues.push(Bound { interface: number, media, signalling });
             }
             let attached = filter.attach(&interface, AttachWish::Auto)?;
             let bind = bound.first().context("an interface without a receive queue")?;
@@ -78,7 +94,7 @@ impl Wire {
                 mode,
             });
         }
-        Ok(Self { filter, sockets, facts })
+        Ok(Self { filter, queues, facts })
     }
 }
 

@@ -1,7 +1,7 @@
 //! One receive queue's worker: takes frames from its AF_XDP socket, has them copied, and gives
 //! them back.
 //!
-//! It owns its socket and its table of endpoints, so it shares nothing and locks nothing.
+//! It owns its socket and its table of endpoints; what it shares, it shares without a lock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,8 +21,9 @@ use crate::loss::{self, Lost, Reporter};
 /// Frames taken from the ring at once.
 const BURST: usize = 64;
 
-/// The longest sleep while nothing arrives, where sleeping is allowed.
-pub const NAP: Duration = Duration::from_millis(10);
+/// The longest sleep while nothing arrives; so long may frames that the signalling thread released
+/// wait on their way back to the kernel.
+const NAP: Duration = Duration::from_millis(10);
 
 /// How long the ring must stay empty after the filter was taken off the interface, before nothing
 /// more is expected.
@@ -36,8 +37,6 @@ pub struct Worker {
     pub clock: Offset,
     /// Changes of who is listened to; sent ahead of the kernel's map.
     pub commands: Receiver<Vec<Command>>,
-    /// The longest sleep while nothing arrives.
-    pub nap: Duration,
     /// Copies what is kept.
     pub intake: Intake,
     /// Set once the filter is off the interface: the worker ends when its ring is empty.
@@ -81,7 +80,7 @@ impl Worker {
                     break;
                 }
             }
-            match self.socket.wait(self.nap) {
+            match self.socket.wait(NAP) {
                 Ok(_) => is_down = false,
                 // Frames come again when it is up, and none are lost in a link that is down.
                 Err(error @ Error::InterfaceDown { .. }) => {

@@ -17,7 +17,7 @@ use aya::{
 };
 use calltap_ebpf::abi::{
     Address, Config, Counter, Deadline, Endpoint, InterfaceSlots, MAX_PREFIXES, MAX_SOCKETS, Mode,
-    PORT_WORDS, port_bit,
+    PORT_WORDS, SLOTS_PER_QUEUE, port_bit,
 };
 
 use crate::{Error, Socket};
@@ -243,7 +243,8 @@ impl Filter {
         Ok(())
     }
 
-    /// Gives a socket the frames kept from its queue, in place of the queue's socket before it.
+    /// Gives a socket the frames kept from its queue, in place of the queue's sockets before it; or
+    /// those that have to be followed, if it is [for signalling](Socket::for_signalling).
     ///
     /// # Errors
     ///
@@ -253,13 +254,13 @@ impl Filter {
         let slots = match self.slots.get(&interface.index()) {
             Some(&slots) => slots,
             None => {
-                let end = self.next_slot.saturating_add(interface.queues());
+                let end = self.next_slot.saturating_add(interface.queues() * SLOTS_PER_QUEUE);
                 if end > MAX_SOCKETS {
                     return Err(Error::SlotsFull);
                 }
                 let slots = InterfaceSlots {
                     first_slot: self.next_slot,
-                    slots: interface.queues(),
+                    queues: interface.queues(),
                     mac: interface.mac(),
                     reserved: [0; 2],
                 };
@@ -271,8 +272,11 @@ impl Filter {
                 slots
             }
         };
-        let slot = slots.first_slot + socket.queue();
-        self.sockets.set(slot, socket.as_fd().as_raw_fd(), 0).map_err(map_error("XSKS"))
+        let first = slots.first_slot + socket.queue() * SLOTS_PER_QUEUE;
+        let count = if socket.is_for_signalling() { 1 } else { SLOTS_PER_QUEUE };
+        (first..first + count).try_for_each(|slot| {
+            self.sockets.set(slot, socket.as_fd().as_raw_fd(), 0).map_err(map_error("XSKS"))
+        })
     }
 
     /// What has become of every packet so far, by all CPUs together; also after detaching.

@@ -2,7 +2,8 @@
 //!
 //! This is the only crate of user space with unsafe code, all of it at the kernel's boundary.
 //!
-//! A capture opens an [`Interface`], one [`Socket`] for each of its receive queues, registers them
+//! A capture opens an [`Interface`], one [`Socket`] for each of its receive queues (or two: see
+//! [`Socket::for_signalling`]), registers them
 //! with the [`Filter`] and then attaches it, so that no kept frame ever finds its queue unbound:
 //!
 //! ```no_run
@@ -42,5 +43,5 @@ pub use capability::missing_capabilities;
 pub use error::Error;
 pub use filter::{AttachMode, AttachWish, Counters, Filter, LoadOptions, TestRun};
 pub use interface::Interface;
-pub use socket::{BindMode, Geometry, Socket, Statistics};
+pub use socket::{BindMode, Geometry, Socket, Statistics, wait_for_any};
 pub use umem::Frame;

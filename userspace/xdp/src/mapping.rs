@@ -17,6 +17,9 @@ pub(crate) struct Mapping {
 // SAFETY: a mapping belongs to the process, not to a thread, and only its owner reaches it.
 unsafe impl Send for Mapping {}
 
+// SAFETY: through a shared reference only addresses are to be had; who follows one says why he may.
+unsafe impl Sync for Mapping {}
+
 impl Mapping {
     /// Maps `length` bytes of what `fd` stands for, from `offset` on.
     pub(crate) fn shared(fd: BorrowedFd<'_>, length: usize, offset: u64) -> Result<Self> {

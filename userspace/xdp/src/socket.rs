@@ -1,13 +1,17 @@
 //! An AF_XDP socket of one receive queue, with its memory and its rings.
 //!
-//! One thread owns a socket; nothing in it is shared, so nothing in it is locked.
+//! A queue may have a second socket, for signalling, which another thread reads: its frames lie in
+//! the same memory, and go back to the kernel through the first.
+//! One thread owns a socket, and what the two share is lock-free.
 
 use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::Arc,
     time::Duration,
 };
 
 use calltap_ebpf::abi::Mark;
+use crossbeam::queue::ArrayQueue;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
@@ -31,14 +35,23 @@ pub struct Socket {
     // The kernel's ends of the rings go with the descriptor, so it is closed first.
     fd: OwnedFd,
     receive: Consumer<XdpDesc>,
-    fill: Producer<u64>,
-    umem: Umem,
+    fill: Fill,
+    umem: Arc<Umem>,
     interface: Interface,
     queue: u32,
     mode: BindMode,
     bad_descriptors: u64,
-    /// Chunks on their way back; kept for its capacity.
-    returning: Vec<u64>,
+    /// Chunks on their way back to the kernel from either socket of the queue.
+    returning: Arc<ArrayQueue<u64>>,
+}
+
+/// How chunks go back to the kernel: a queue has one fill ring, which one thread may fill.
+#[derive(Debug)]
+enum Fill {
+    /// The ring itself.
+    Ring(Producer<u64>),
+    /// By the queue's first socket.
+    OtherSocket,
 }
 
 /// How frames reach the socket's memory.
@@ -87,6 +100,26 @@ impl Socket {
         open::open(interface, queue, geometry)
     }
 
+    /// Opens the queue's second socket, which shares the memory of this one.
+    ///
+    /// Once it is [registered](crate::Filter::register) after this one, signalling and fragments go
+    /// to it and only media comes here.
+    /// What it releases goes back to the kernel when this socket receives or releases, so whoever
+    /// has this one must not sleep for long.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::open`].
+    pub fn for_signalling(&self, receive_ring: u32) -> Result<Self, Error> {
+        open::open_beside(self, receive_ring)
+    }
+
+    /// Whether it is a queue's second socket.
+    #[must_use]
+    pub const fn is_for_signalling(&self) -> bool {
+        matches!(self.fill, Fill::OtherSocket)
+    }
+
     /// The interface it is bound to.
     #[must_use]
     pub const fn interface(&self) -> &Interface {
@@ -112,13 +145,13 @@ impl Socket {
     pub fn receive(&mut self, frames: &mut Vec<Frame>, limit: usize) -> usize {
         let before = frames.len();
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        let (umem, bad_descriptors) = (&mut self.umem, &mut self.bad_descriptors);
+        let (umem, bad_descriptors) = (&self.umem, &mut self.bad_descriptors);
         let taken = self.receive.pop(limit, |descriptor| match umem.take(&descriptor) {
             Some(frame) => frames.push(frame),
             None => *bad_descriptors += 1,
         });
         if taken == 0 {
-            self.wake_driver();
+            self.refill();
         }
         frames.len() - before
     }
@@ -127,7 +160,7 @@ impl Socket {
     ///
     /// # Panics
     ///
-    /// If the frame is another socket's.
+    /// If the frame is another queue's.
     #[must_use]
     pub fn mark(&self, frame: &Frame) -> Mark {
         self.umem.mark(frame)
@@ -137,9 +170,9 @@ impl Socket {
     ///
     /// # Panics
     ///
-    /// If the frame is another socket's.
+    /// If the frame is another queue's.
     #[must_use]
-    pub fn bytes(&self, frame: &Frame) -> &[u8] {
+    pub fn bytes<'a>(&'a self, frame: &'a Frame) -> &'a [u8] {
         self.umem.bytes(frame)
     }
 
@@ -149,13 +182,34 @@ impl Socket {
     ///
     /// If a frame is another socket's.
     pub fn release(&mut self, frames: impl IntoIterator<Item = Frame>) {
-        let umem = &mut self.umem;
-        self.returning.extend(frames.into_iter().map(|frame| umem.give_up(frame)));
-        // The kernel publishes late which chunks it took, but the ring is twice as large as all
-        // chunks together; should it yet be full, what is left waits for the next batch.
-        let pushed = self.fill.push(self.returning.iter().copied());
-        self.returning.drain(..pushed as usize);
-        self.wake_driver();
+        match &mut self.fill {
+            // The kernel publishes late which chunks it took, but the ring is twice as large as all
+            // chunks together.
+            Fill::Ring(ring) => {
+                let umem = &self.umem;
+                ring.push(frames.into_iter().map(|frame| umem.give_up(frame)));
+            }
+            Fill::OtherSocket => {
+                for frame in frames {
+                    // There is room for every chunk that there is.
+                    let _ = self.returning.push(self.umem.give_up(frame));
+                }
+            }
+        }
+        self.refill();
+    }
+
+    /// Gives the kernel what the queue's other socket has released, and wakes the driver if it
+    /// sleeps until there are chunks to fill.
+    fn refill(&mut self) {
+        let Fill::Ring(ring) = &mut self.fill else { return };
+        if !self.returning.is_empty() {
+            ring.push(std::iter::from_fn(|| self.returning.pop()));
+        }
+        if ring.needs_wakeup() {
+            // It fails only while the interface is gone or down, which `wait` reports.
+            let _ = call_driver(&self.fd);
+        }
     }
 
     /// Waits until a frame is there or `timeout` is over; returns whether one is.
@@ -177,7 +231,7 @@ impl Socket {
             return Ok(true);
         }
         // poll(2) is silent about an interface that went away; a wake-up call is not.
-        match self.call_driver() {
+        match call_driver(&self.fd) {
             Ok(()) => Ok(false),
             Err(Errno::NXIO) => {
                 Err(Error::InterfaceGone { interface: self.interface.name().into() })
@@ -205,26 +259,38 @@ impl Socket {
         })
     }
 
-    /// Wakes the driver if it sleeps until there are chunks to fill.
-    fn wake_driver(&self) {
-        if self.fill.needs_wakeup() {
-            // It fails only while the interface is gone or down, which `wait` reports.
-            let _ = self.call_driver();
-        }
-    }
-
-    /// The wake-up call: an empty receive (`Documentation/networking/af_xdp.rst`).
-    fn call_driver(&self) -> Result<(), Errno> {
-        match recv(&self.fd, &mut [0_u8; 0][..], RecvFlags::DONTWAIT) {
-            // Busy: the driver is awake.
-            Ok(_) | Err(Errno::AGAIN | Errno::BUSY | Errno::INTR) => Ok(()),
-            Err(cause) => Err(cause),
-        }
-    }
-
     fn refusal(&self, what: &str, cause: Errno) -> Error {
         let what = format!("{what} on queue {} of {}", self.queue, self.interface.name());
         Error::system(what, cause)
+    }
+}
+
+/// Waits until a frame is there for one of the sockets, or `timeout` is over.
+///
+/// It says nothing about interfaces that went away: [`Socket::wait`] on their other sockets does.
+///
+/// # Errors
+///
+/// [`Error::System`].
+pub fn wait_for_any<'a>(
+    sockets: impl IntoIterator<Item = &'a Socket>,
+    timeout: Duration,
+) -> Result<(), Error> {
+    let timeout = Timespec::try_from(timeout).ok();
+    let polled = sockets.into_iter().map(|socket| PollFd::new(&socket.fd, PollFlags::IN));
+    match poll(&mut polled.collect::<Vec<_>>(), timeout.as_ref()) {
+        // A signal: the caller looks at what it means, and comes back.
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(cause) => Err(Error::system("waiting for signalling", cause)),
+    }
+}
+
+/// The wake-up call: an empty receive (`Documentation/networking/af_xdp.rst`).
+fn call_driver(fd: &OwnedFd) -> Result<(), Errno> {
+    match recv(fd, &mut [0_u8; 0][..], RecvFlags::DONTWAIT) {
+        // Busy: the driver is awake.
+        Ok(_) | Err(Errno::AGAIN | Errno::BUSY | Errno::INTR) => Ok(()),
+        Err(cause) => Err(cause),
     }
 }
 

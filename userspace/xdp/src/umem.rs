@@ -5,7 +5,7 @@
 //! The kernel is held to the same rule: a descriptor of a chunk we hold, or one that does not lie
 //! within its chunk, is counted and not followed.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use calltap_ebpf::abi::Mark;
 use rustix::net::xdp::XdpDesc;
@@ -15,7 +15,7 @@ use crate::mapping::Mapping;
 
 /// A received frame: the right to read one chunk until it is released.
 ///
-/// A frame that is dropped instead of released costs its socket one chunk until that is closed.
+/// A frame that is dropped instead of released costs its queue one chunk until that is closed.
 #[derive(Debug)]
 #[must_use = "a frame goes back to its socket by `release`"]
 pub struct Frame {
@@ -32,13 +32,15 @@ impl Frame {
     }
 }
 
-/// The chunks of one socket.
+/// The chunks of one queue's sockets.
 #[derive(Debug)]
 pub(crate) struct Umem {
     mapping: Mapping,
     chunk_bytes: usize,
     /// By chunk: whether a [`Frame`] stands for it.
-    held: Vec<bool>,
+    ///
+    /// A chunk is one socket's at a time, so that reading and setting need not be one step.
+    held: Box<[AtomicBool]>,
     id: u32,
 }
 
@@ -50,7 +52,7 @@ impl Umem {
         Ok(Self {
             mapping: Mapping::anonymous(chunks * chunk_bytes)?,
             chunk_bytes,
-            held: vec![false; chunks],
+            held: (0..chunks).map(|_| AtomicBool::new(false)).collect(),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         })
     }
@@ -68,18 +70,18 @@ impl Umem {
     }
 
     /// Takes over the chunk of a descriptor; `None` if the kernel had no right to hand it over.
-    pub(crate) fn take(&mut self, descriptor: &XdpDesc) -> Option<Frame> {
+    pub(crate) fn take(&self, descriptor: &XdpDesc) -> Option<Frame> {
         let offset = usize::try_from(descriptor.addr).ok()?;
         let length = descriptor.len as usize;
         let within = offset % self.chunk_bytes;
         if within < size_of::<Mark>() || within + length > self.chunk_bytes {
             return None;
         }
-        let held = self.held.get_mut(offset / self.chunk_bytes)?;
-        if *held {
+        let held = self.held.get(offset / self.chunk_bytes)?;
+        if held.load(Ordering::Relaxed) {
             return None;
         }
-        *held = true;
+        held.store(true, Ordering::Relaxed);
         Some(Frame { owner: self.id, offset, length })
     }
 
@@ -87,11 +89,12 @@ impl Umem {
     ///
     /// # Panics
     ///
-    /// If the frame is another socket's.
-    pub(crate) fn give_up(&mut self, frame: Frame) -> u64 {
+    /// If the frame is another queue's.
+    pub(crate) fn give_up(&self, frame: Frame) -> u64 {
         self.assert_owner(&frame);
         let chunk = frame.offset / self.chunk_bytes;
-        self.held[chunk] = false;
+        // Relaxed: the ring that the chunk goes back by orders this ahead of its next use.
+        self.held[chunk].store(false, Ordering::Relaxed);
         (chunk * self.chunk_bytes) as u64
     }
 
@@ -99,8 +102,8 @@ impl Umem {
     ///
     /// # Panics
     ///
-    /// If the frame is another socket's.
-    pub(crate) fn bytes(&self, frame: &Frame) -> &[u8] {
+    /// If the frame is another queue's.
+    pub(crate) fn bytes<'a>(&'a self, frame: &'a Frame) -> &'a [u8] {
         self.assert_owner(frame);
         self.slice(frame.offset, frame.length)
     }
@@ -109,7 +112,7 @@ impl Umem {
     ///
     /// # Panics
     ///
-    /// If the frame is another socket's.
+    /// If the frame is another queue's.
     pub(crate) fn mark(&self, frame: &Frame) -> Mark {
         self.assert_owner(frame);
         let bytes = self.slice(frame.offset - size_of::<Mark>(), size_of::<Mark>());
@@ -127,7 +130,10 @@ impl Umem {
     }
 
     fn assert_owner(&self, frame: &Frame) {
-        assert_eq!(frame.owner, self.id, "a frame is read and released by its own socket");
+        assert_eq!(
+            frame.owner, self.id,
+            "a frame is read and released by a socket of its own queue"
+        );
     }
 }
 
@@ -143,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_chunk_is_handed_over_once_until_it_goes_back() {
-        let mut umem = Umem::new(4, 2048).unwrap();
+        let umem = Umem::new(4, 2048).unwrap();
         let frame = umem.take(&descriptor(2048 + 256, 60)).unwrap();
         assert_eq!(umem.bytes(&frame).len(), 60);
         assert!(umem.take(&descriptor(2048 + 256, 60)).is_none());
@@ -154,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_descriptor_outside_its_chunk_is_not_followed() {
-        let mut umem = Umem::new(4, 2048).unwrap();
+        let umem = Umem::new(4, 2048).unwrap();
         assert!(umem.take(&descriptor(4 * 2048 + 256, 60)).is_none());
         assert!(umem.take(&descriptor(256, 1793)).is_none());
         assert!(umem.take(&descriptor(15, 60)).is_none());
@@ -162,9 +168,9 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "by its own socket")]
-    fn a_frame_is_not_read_by_another_socket() {
-        let mut one = Umem::new(1, 2048).unwrap();
+    #[should_panic(expected = "of its own queue")]
+    fn a_frame_is_not_read_by_another_queue() {
+        let one = Umem::new(1, 2048).unwrap();
         let other = Umem::new(1, 2048).unwrap();
         let frame = one.take(&descriptor(256, 60)).unwrap();
         let _ = other.bytes(&frame);

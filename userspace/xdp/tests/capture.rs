@@ -252,6 +252,38 @@ fn a_frame_longer_than_its_chunk_is_counted_by_the_socket() {
     });
 }
 
+#[test]
+fn signalling_and_fragments_have_a_socket_of_their_own_and_its_chunks_go_round() {
+    for wish in [AttachWish::Native, AttachWish::Generic] {
+        in_namespace(move || {
+            let wire = Wire::lay();
+            // Fewer chunks than frames sent: none may be lost on its way back to the kernel.
+            let geometry = Geometry { frames: 64, chunk_bytes: 2048, receive_ring: 64 };
+            let (mut filter, mut media, _) = capture(&wire, wish, geometry);
+            let mut signalling: Vec<_> =
+                media.iter().map(|socket| socket.for_signalling(64).expect("a socket")).collect();
+            signalling.iter().for_each(|socket| filter.register(socket).expect("registered"));
+            open(&mut filter, TARGET, u64::MAX);
+            let [first, second, third] = &frames::fragments(TARGET, PEER, 1)[..] else { panic!() };
+            let message = frames::udp(PEER, "198.51.100.3:5060");
+            for _ in 0..100 {
+                wire.send(&frames::udp(TARGET, PEER));
+                [&message, first, second, third].into_iter().for_each(|frame| wire.send(frame));
+                let heard = receive(&mut signalling, 4);
+                let reasons: Vec<_> = heard.iter().map(|(mark, _)| mark.reason()).collect();
+                let fragment = Some(Reason::Fragment);
+                assert_eq!(reasons, [Some(Reason::Signalling), fragment, fragment, fragment]);
+                assert_eq!(heard[0].1, message);
+                let kept = receive(&mut media, 1);
+                assert_eq!(kept.len(), 1);
+                assert_eq!(kept[0].0.reason(), Some(Reason::Endpoint));
+            }
+            assert_eq!(lost(&media) + lost(&signalling), 0);
+            assert_eq!(filter.counters().unwrap().kept(), 500);
+        });
+    }
+}
+
 /// Waits until the program has seen `count` frames: veth itself drops what it cannot queue.
 fn settle(filter: &Filter, count: u64) {
     let deadline = Instant::now() + Duration::from_secs(2);

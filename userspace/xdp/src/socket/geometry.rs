@@ -27,11 +27,10 @@ impl Geometry {
 
     /// The sizes the kernel takes.
     pub(crate) fn rounded(self) -> Self {
-        let round = |entries: u32| entries.clamp(64, 1 << 20).next_power_of_two();
         Self {
-            frames: round(self.frames),
+            frames: ring_size(self.frames),
             chunk_bytes: self.chunk_bytes.clamp(2048, 4096).next_power_of_two(),
-            receive_ring: round(self.receive_ring),
+            receive_ring: ring_size(self.receive_ring),
         }
     }
 
@@ -42,6 +41,11 @@ impl Geometry {
     pub(crate) const fn fill_ring(self) -> u32 {
         self.frames * 2
     }
+}
+
+/// The number of entries, from `entries` on, that a ring can have.
+pub(super) fn ring_size(entries: u32) -> u32 {
+    entries.clamp(64, 1 << 20).next_power_of_two()
 }
 
 impl Default for Geometry {

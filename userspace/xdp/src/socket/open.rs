@@ -1,19 +1,24 @@
 //! Setting a socket up: memory, rings, chunks, and last of all the queue.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    sync::Arc,
+};
 
+use crossbeam::queue::ArrayQueue;
 use rustix::{
     io::Errno,
     net::{
         AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt,
         xdp::{
-            SocketAddrXdp, SocketAddrXdpFlags, XDP_PGOFF_RX_RING, XDP_UMEM_PGOFF_FILL_RING,
-            XdpDesc, XdpOptionsFlags, XdpRingOffset, XdpUmemReg, XdpUmemRegFlags,
+            SocketAddrXdp, SocketAddrXdpFlags, SocketAddrXdpWithSharedUmem, XDP_PGOFF_RX_RING,
+            XDP_UMEM_PGOFF_FILL_RING, XdpDesc, XdpOptionsFlags, XdpRingOffset, XdpUmemReg,
+            XdpUmemRegFlags,
         },
     },
 };
 
-use super::{BindMode, Geometry, Socket};
+use super::{BindMode, Fill, Geometry, Socket, geometry};
 use crate::{
     Error, Interface, error,
     mapping::Mapping,
@@ -40,11 +45,8 @@ pub(super) fn open(interface: &Interface, queue: u32, geometry: Geometry) -> Res
     size_rings(&fd, geometry).map_err(refused("sizing the rings"))?;
 
     let offsets = sockopt::xdp_mmap_offsets(&fd).map_err(refused("finding the rings"))?;
-    let size = geometry.receive_ring;
-    let mapping = map_ring::<XdpDesc>(&fd, &offsets.rx, size, XDP_PGOFF_RX_RING)
+    let receive = receive_ring(&fd, &offsets.rx, geometry.receive_ring)
         .map_err(refused("mapping the receive ring"))?;
-    let receive = Consumer::new(mapping, &offsets.rx, size)
-        .ok_or_else(|| refused("reading the receive ring")(Errno::NOSYS))?;
     let size = geometry.fill_ring();
     let mapping = map_ring::<u64>(&fd, &offsets.fr, size, XDP_UMEM_PGOFF_FILL_RING)
         .map_err(refused("mapping the fill ring"))?;
@@ -57,14 +59,54 @@ pub(super) fn open(interface: &Interface, queue: u32, geometry: Geometry) -> Res
     Ok(Socket {
         fd,
         receive,
-        fill,
-        umem,
+        fill: Fill::Ring(fill),
+        umem: Arc::new(umem),
         interface: interface.clone(),
         queue,
         mode,
         bad_descriptors: 0,
-        returning: Vec::with_capacity(geometry.frames as usize),
+        returning: Arc::new(ArrayQueue::new(geometry.frames as usize)),
     })
+}
+
+/// Opens a second socket on the queue of `first`: it has a receive ring of its own, and no more.
+pub(super) fn open_beside(first: &Socket, receive_ring_size: u32) -> Result<Socket, Error> {
+    let (interface, queue) = (&first.interface, first.queue);
+    let refused = |step| move |cause| refusal(interface, queue, step, cause);
+    let size = geometry::ring_size(receive_ring_size);
+    let fd = socket_with(AddressFamily::XDP, SocketType::RAW, SocketFlags::CLOEXEC, None)
+        .map_err(refused("opening an AF_XDP socket"))?;
+    sockopt::set_xdp_rx_ring_size(&fd, size).map_err(refused("sizing the rings"))?;
+    let offsets = sockopt::xdp_mmap_offsets(&fd).map_err(refused("finding the rings"))?;
+    let receive =
+        receive_ring(&fd, &offsets.rx, size).map_err(refused("mapping the receive ring"))?;
+    let flags = SocketAddrXdpFlags::XDP_SHARED_UMEM;
+    let address = SocketAddrXdpWithSharedUmem {
+        addr: SocketAddrXdp::new(flags, interface.index(), queue),
+        shared_umem_fd: first.fd.as_fd(),
+    };
+    bind(&fd, &address).map_err(refused("binding the queue a second time"))?;
+    Ok(Socket {
+        fd,
+        receive,
+        fill: Fill::OtherSocket,
+        umem: Arc::clone(&first.umem),
+        interface: interface.clone(),
+        queue,
+        mode: first.mode,
+        bad_descriptors: 0,
+        returning: Arc::clone(&first.returning),
+    })
+}
+
+/// Maps a receive ring; `NOSYS` where the kernel does not lay it as is expected.
+fn receive_ring(
+    fd: &OwnedFd,
+    offsets: &XdpRingOffset,
+    size: u32,
+) -> Result<Consumer<XdpDesc>, Errno> {
+    let mapping = map_ring::<XdpDesc>(fd, offsets, size, XDP_PGOFF_RX_RING)?;
+    Consumer::new(mapping, offsets, size).ok_or(Errno::NOSYS)
 }
 
 fn register(fd: &OwnedFd, umem: &Umem, geometry: Geometry) -> Result<(), Errno> {

@@ -1,0 +1,87 @@
+//! What the thread that follows calls hears: its own sockets, one for each receive queue, and the
+//! packets that workers are in doubt about.
+
+use std::time::Duration;
+
+use calltap_proto::packet::LinkType;
+use calltap_proto::{Kept, Timestamp};
+use calltap_xdp::clock::Offset;
+use calltap_xdp::{Error, Frame, Socket, Statistics, wait_for_any};
+use crossbeam::channel::{Receiver, TryRecvError};
+
+use crate::batch::Batch;
+use crate::content::Doubt;
+use crate::pool::Lent;
+
+/// Frames taken from one socket before the next has its turn.
+const BURST: usize = 64;
+
+/// The signalling sockets, and the way from the workers.
+pub struct Hearing {
+    sockets: Vec<(u32, Socket)>,
+    doubts: Receiver<Lent<Batch>>,
+    clock: Offset,
+    /// Frames in hand; kept for its capacity.
+    frames: Vec<Frame>,
+    received: u64,
+    workers_ended: bool,
+}
+
+impl Hearing {
+    /// Hears `sockets`, each with the volume's interface number, and what workers show.
+    pub fn new(sockets: Vec<(u32, Socket)>, doubts: Receiver<Lent<Batch>>, clock: Offset) -> Self {
+        let frames = Vec::with_capacity(BURST);
+        Self { sockets, doubts, clock, frames, received: 0, workers_ended: false }
+    }
+
+    /// Gives out what is there, a burst from each socket; returns how many frames that were.
+    pub fn hear(&mut self, mut each: impl FnMut(Doubt, Kept<'_>)) -> usize {
+        let mut heard = 0;
+        for (interface, socket) in &mut self.sockets {
+            heard += socket.receive(&mut self.frames, BURST);
+            for frame in &self.frames {
+                let at = Timestamp(self.clock.unix_ns(socket.mark(frame).arrival_ns));
+                let bytes = socket.bytes(frame);
+                each(Doubt::None, Kept::whole(at, *interface, LinkType::Ethernet, bytes));
+            }
+            socket.release(self.frames.drain(..));
+        }
+        self.received += heard as u64;
+        match self.doubts.try_recv() {
+            Ok(batch) => {
+                heard += batch.len();
+                batch.frames().for_each(|(doubt, kept)| each(doubt, kept));
+            }
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => self.workers_ended = true,
+        }
+        heard
+    }
+
+    /// Waits until a socket has a frame, at most for `nap`; what workers show waits as long.
+    ///
+    /// # Errors
+    /// As [`wait_for_any`].
+    pub fn wait(&self, nap: Duration) -> Result<(), Error> {
+        wait_for_any(self.sockets.iter().map(|(_, socket)| socket), nap)
+    }
+
+    /// Whether every worker has ended, and with them what they had to show.
+    ///
+    /// A worker ends when the filter is off the interface and its ring has been empty for a while,
+    /// so that nothing more comes to the sockets of this thread either.
+    pub fn workers_ended(&self) -> bool {
+        self.workers_ended
+    }
+
+    /// Frames taken from the sockets.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// What the sockets have lost; one that cannot tell has lost its interface, which is told in
+    /// another way.
+    pub fn statistics(&self) -> impl Iterator<Item = Statistics> {
+        self.sockets.iter().map(|(_, socket)| socket.statistics().unwrap_or_default())
+    }
+}
