@@ -3,69 +3,24 @@
 //!
 //! They need root; without it they say so and pass.
 
+mod capture;
 mod desk;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
 use calltap::lab::{self, CallPlan, Lab, Transport};
+use capture::{Capture, conserved, count, lost};
 use desk::{Desk, EVER, sum, tshark, words};
 use serde_json::Value;
 
 const ALICE: &str = "sip:alice@example.net";
 
-/// A lab with `calltap run` at its mirror port.
-struct Capture {
-    run: Child,
-    log: std::thread::JoinHandle<String>,
-}
-
-impl Capture {
-    fn start(desk: &Desk, lab: &Lab, more: &[&str]) -> Self {
-        let mut command = lab.command_in_tap(env!("CARGO_BIN_EXE_calltap"));
-        desk.at_desk(&mut command);
-        command.args(["run", "--json", "--interface", lab.tap_interface()]);
-        command.args(["--warrants", "warrants", "--trust", "trust", "--evidence", "evidence"]);
-        let mut run = command
-            .args(more)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("calltap run");
-        let mut log = BufReader::new(run.stderr.take().unwrap());
-        let mut said = String::new();
-        while !said.contains(calltap::run::CAPTURING) {
-            assert!(log.read_line(&mut said).unwrap() > 0, "calltap run ended: {said}");
-        }
-        let log = std::thread::spawn(move || {
-            log.lines().map_while(Result::ok).for_each(|line| said += &(line + "\n"));
-            said
-        });
-        Self { run, log }
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.run.id().to_string();
-        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
-    }
-
-    /// Ends it; gives its exit code, what it printed, and its log.
-    fn end(self, signal: &str) -> (Option<i32>, Value, String) {
-        // The last frames are on their way through the mirror.
-        sleep(Duration::from_millis(300));
-        self.signal(signal);
-        self.wait()
-    }
-
-    fn wait(self) -> (Option<i32>, Value, String) {
-        let output = self.run.wait_with_output().unwrap();
-        let log = self.log.join().unwrap();
-        let printed = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-        (output.status.code(), printed, log)
-    }
+/// `calltap run` at a lab's mirror port.
+fn start(desk: &Desk, lab: &Lab, more: &[&str]) -> Capture {
+    let command = lab.command_in_tap(env!("CARGO_BIN_EXE_calltap"));
+    Capture::start(desk, command, lab.tap_interface(), more)
 }
 
 /// A lab, or plain words that there is none.
@@ -76,21 +31,6 @@ fn laid() -> Option<Lab> {
         return None;
     }
     Some(Lab::lay().expect("a lab"))
-}
-
-fn count(found: &Value, field: &str) -> u64 {
-    found["frames"][field].as_u64().unwrap_or_else(|| panic!("{field} in {found}"))
-}
-
-fn lost(found: &Value) -> u64 {
-    found["frames"]["lost"].as_object().unwrap().values().filter_map(Value::as_u64).sum()
-}
-
-/// Everything the filter saw is accounted for, and it saw everything that was sent.
-fn conserved(found: &Value, sent: u64) {
-    let parts = ["passed", "filtered", "delivered"].map(|field| count(found, field));
-    assert_eq!(count(found, "seen"), parts.iter().sum::<u64>() + lost(found), "{found}");
-    assert_eq!(count(found, "seen"), sent, "{found}");
 }
 
 /// Every call's Call-ID, and whether the target is one of its parties, as tshark reads it.
@@ -111,7 +51,7 @@ fn of_twenty_calls_at_once_the_targets_five_are_kept_whole_and_nothing_of_the_ot
     let Some(lab) = laid() else { return };
     let desk = Desk::new();
     desk.warrant("WIRE", &[ALICE], EVER);
-    let capture = Capture::start(&desk, &lab, &[]);
+    let capture = start(&desk, &lab, &[]);
     let before = lab.mirrored().unwrap();
     let witness = lab.witness(&desk.path("witness.pcapng")).unwrap();
     let calls = lab.place_calls(&CallPlan::default()).unwrap();
@@ -169,7 +109,7 @@ fn every_volume_decodes_alone_after_rotation_in_mid_call() {
     let Some(lab) = laid() else { return };
     let desk = Desk::new();
     desk.warrant("ROTATE", &[ALICE], EVER);
-    let capture = Capture::start(&desk, &lab, &["-b", "duration:1"]);
+    let capture = start(&desk, &lab, &["-b", "duration:1"]);
     let plan = CallPlan { target_calls: 3, stranger_calls: 3, ..CallPlan::default() };
     let calls = lab.place_calls(&plan).unwrap();
     let (code, found, log) = capture.end("-TERM");
@@ -194,7 +134,7 @@ fn calls_over_tcp_are_followed_like_those_over_udp() {
         let Some(lab) = laid() else { return };
         let desk = Desk::new();
         desk.warrant("TCP", &[ALICE], EVER);
-        let capture = Capture::start(&desk, &lab, &[]);
+        let capture = start(&desk, &lab, &[]);
         let plan = CallPlan {
             target_calls: 2,
             stranger_calls: 4,
@@ -222,7 +162,7 @@ fn a_target_with_a_hundred_calls_a_second_loses_no_signalling() {
     let Some(lab) = laid() else { return };
     let desk = Desk::new();
     desk.warrant("BUSY", &[ALICE], EVER);
-    let capture = Capture::start(&desk, &lab, &[]);
+    let capture = start(&desk, &lab, &[]);
     let plan = CallPlan {
         target_calls: 150,
         stranger_calls: 0,
@@ -245,7 +185,7 @@ fn without_a_warrant_in_force_nothing_reaches_user_space() {
     desk.draft("UNSIGNED", &[ALICE], EVER);
     desk.warrant("ENDED", &[ALICE], ("2000-01-01T00:00:00Z", "2001-01-01T00:00:00Z"));
     desk.warrant("LATER", &[ALICE], ("2190-01-01T00:00:00Z", "2191-01-01T00:00:00Z"));
-    let capture = Capture::start(&desk, &lab, &[]);
+    let capture = start(&desk, &lab, &[]);
     let plan = CallPlan { target_calls: 2, stranger_calls: 1, seconds: 1, ..CallPlan::default() };
     lab.place_calls(&plan).unwrap();
     let sent = lab.mirrored().unwrap().sent;
@@ -265,7 +205,7 @@ fn a_warrant_that_ends_in_mid_call_keeps_nothing_after_its_end() {
     let desk = Desk::new();
     let end = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(7);
     desk.warrant("SHORT", &[ALICE], (EVER.0, &end.to_string()));
-    let capture = Capture::start(&desk, &lab, &[]);
+    let capture = start(&desk, &lab, &[]);
     let plan = CallPlan { target_calls: 2, stranger_calls: 0, seconds: 10, ..CallPlan::default() };
     let calls = lab.place_calls(&plan).unwrap();
     let sent = lab.mirrored().unwrap().sent;
@@ -292,7 +232,7 @@ fn each_warrant_gets_what_it_orders_of_one_and_the_same_call() {
     desk.warrant("FRIEND", &["sip:friend0@example.net"], EVER);
     desk.iri_only_warrant("IRI", &[ALICE]);
     desk.warrant("NETWORK", &["ip:192.0.2.20"], EVER);
-    let capture = Capture::start(&desk, &lab, &[]);
+    let capture = start(&desk, &lab, &[]);
     let plan = CallPlan { target_calls: 2, stranger_calls: 2, seconds: 1, ..CallPlan::default() };
     let calls = lab.place_calls(&plan).unwrap();
     let (code, found, log) = capture.end("-INT");
@@ -316,7 +256,7 @@ fn a_killed_capture_keeps_all_but_its_last_second_and_says_that_it_was_interrupt
     let Some(lab) = laid() else { return };
     let desk = Desk::new();
     desk.warrant("KILLED", &[ALICE], EVER);
-    let capture = Capture::start(&desk, &lab, &[]);
+    let capture = start(&desk, &lab, &[]);
     let witness = lab.witness(&desk.path("witness.pcapng")).unwrap();
     let plan = CallPlan { target_calls: 4, stranger_calls: 2, ..CallPlan::default() };
     let calls = lab.begin_calls(&plan).unwrap();
@@ -334,7 +274,7 @@ fn a_killed_capture_keeps_all_but_its_last_second_and_says_that_it_was_interrupt
     assert_eq!(report["state"], "interrupted", "{report}");
 
     // The next start salvages, and goes on.
-    let capture = Capture::start(&desk, &lab, &[]);
+    let capture = start(&desk, &lab, &[]);
     let (code, _, log) = capture.end("-INT");
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("interrupted"), "{log}");
@@ -370,7 +310,7 @@ fn a_killed_capture_keeps_all_but_its_last_second_and_says_that_it_was_interrupt
 fn a_second_filter_on_the_interface_is_refused_by_name() {
     let Some(lab) = laid() else { return };
     let (desk, other) = (Desk::new(), Desk::new());
-    let capture = Capture::start(&desk, &lab, &[]);
+    let capture = start(&desk, &lab, &[]);
     let mut second = lab.command_in_tap(env!("CARGO_BIN_EXE_calltap"));
     other.at_desk(&mut second);
     second.args(["run", "--interface", lab.tap_interface(), "--for", "2"]);
@@ -387,7 +327,7 @@ fn a_link_that_was_down_for_a_while_goes_on() {
     let Some(lab) = laid() else { return };
     let desk = Desk::new();
     desk.warrant("FLAP", &[ALICE], EVER);
-    let capture = Capture::start(&desk, &lab, &[]);
+    let capture = start(&desk, &lab, &[]);
     for state in ["down", "up"] {
         let mut set = lab.command_in_tap("ip");
         assert!(set.args(["link", "set", lab.tap_interface(), state]).status().unwrap().success());
@@ -405,7 +345,7 @@ fn an_interface_that_goes_away_ends_the_run_and_loses_nothing() {
     let Some(lab) = laid() else { return };
     let desk = Desk::new();
     desk.warrant("GONE", &[ALICE], EVER);
-    let capture = Capture::start(&desk, &lab, &[]);
+    let capture = start(&desk, &lab, &[]);
     let plan = CallPlan { target_calls: 2, stranger_calls: 0, seconds: 1, ..CallPlan::default() };
     lab.place_calls(&plan).unwrap();
     sleep(Duration::from_millis(300));

@@ -24,7 +24,8 @@ pub(super) fn packets(seconds: u32) -> u32 {
 }
 
 /// A capture file (pcap, Ethernet, microseconds) of `seconds` of the tone from source `ssrc`.
-pub(super) fn tone(ssrc: u32, seconds: u32) -> Vec<u8> {
+#[must_use]
+pub fn tone(ssrc: u32, seconds: u32) -> Vec<u8> {
     let mut file = Vec::new();
     file.extend(0xa1b2_c3d4_u32.to_le_bytes());
     file.extend([2, 0, 4, 0]);

@@ -14,6 +14,7 @@
 
 mod calls;
 mod media;
+mod namespaces;
 mod network;
 mod plan;
 mod witness;
@@ -26,11 +27,10 @@ use std::{env, fs, process};
 use anyhow::{Context, Result, bail};
 
 pub use calls::{CallReport, Calls};
-pub use network::Mirrored;
+pub use media::tone;
+pub use namespaces::{Mirrored, Namespaces};
 pub use plan::{CallPlan, Transport};
 pub use witness::Witness;
-
-use network::Network;
 
 /// The programs a lab runs, each with the Debian package that brings it.
 const PROGRAMS: [(&str, &str); 4] =
@@ -39,11 +39,17 @@ const PROGRAMS: [(&str, &str); 4] =
 /// What this machine or user lacks for a lab, one sentence each; empty when [`Lab::lay`] can work.
 #[must_use]
 pub fn missing() -> Vec<String> {
+    missing_for(&PROGRAMS)
+}
+
+/// The same for a network with other programs, each with the Debian package that brings it.
+#[must_use]
+pub fn missing_for(programs: &[(&str, &str)]) -> Vec<String> {
     let mut missing = Vec::new();
     if !is_root() {
         missing.push("network namespaces need root: run it again with sudo".to_owned());
     }
-    for (program, package) in PROGRAMS {
+    for (program, package) in programs {
         if !is_installed(program) {
             missing.push(format!(
                 "`{program}` is not installed: run scripts/setup, or install the package {package}"
@@ -56,7 +62,7 @@ pub fn missing() -> Vec<String> {
 /// A laid network; dropping it removes the namespaces and every file it wrote.
 #[derive(Debug)]
 pub struct Lab {
-    network: Network,
+    network: Namespaces,
     directory: PathBuf,
 }
 
@@ -76,10 +82,8 @@ impl Lab {
         let directory = env::temp_dir().join(format!("calltap-lab-{name}"));
         fs::create_dir_all(&directory)
             .with_context(|| format!("cannot make the lab's directory {}", directory.display()))?;
-        // From here on a failure drops the lab, which cleans up what was laid so far.
-        let lab = Self { network: Network::named(&name), directory };
-        lab.network.lay()?;
-        Ok(lab)
+        let network = network::lay(&name).inspect_err(|_| remove(&directory))?;
+        Ok(Self { network, directory })
     }
 
     /// The capture interface: it receives every frame of the network once and sends none.
@@ -145,16 +149,19 @@ impl Lab {
     ///
     /// When `dumpcap` cannot be started.
     pub fn witness(&self, path: &Path) -> Result<Witness> {
-        Witness::start(self.network.command(network::SWITCH, "dumpcap"), path)
+        Witness::start(&self.network, (network::SWITCH, network::MIRROR), path)
     }
 }
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        self.network.remove();
-        // A directory left behind harms nobody, and a drop has no one to tell.
-        let _ = fs::remove_dir_all(&self.directory);
+        remove(&self.directory);
     }
+}
+
+/// A directory left behind harms nobody, and a drop has no one to tell.
+fn remove(directory: &Path) {
+    let _ = fs::remove_dir_all(directory);
 }
 
 /// Whether the effective user is root, as the kernel tells it.

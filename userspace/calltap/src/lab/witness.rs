@@ -8,7 +8,7 @@ use std::{fs, io};
 
 use anyhow::{Context, Result, bail};
 
-use super::network::MIRROR;
+use super::Namespaces;
 
 /// How long `dumpcap` may take to start or to end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,10 +21,20 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// Runs `dumpcap` on the mirror port until [`stop`](Self::stop), and waits until it records.
-    pub(super) fn start(mut dumpcap: Command, path: &Path) -> Result<Self> {
-        let dumpcap = dumpcap
-            .args(["-q", "-B", "16", "-i", MIRROR, "-w"])
+    /// Runs `dumpcap` on an interface of a role until [`stop`](Self::stop), and waits until it
+    /// records.
+    ///
+    /// # Errors
+    ///
+    /// When `dumpcap` cannot be started, or does not record.
+    pub fn start(
+        network: &Namespaces,
+        (role, interface): (&str, &str),
+        path: &Path,
+    ) -> Result<Self> {
+        let dumpcap = network
+            .command(role, "dumpcap")
+            .args(["-q", "-B", "16", "-i", interface, "-w"])
             .arg(path)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -35,7 +45,7 @@ impl Witness {
         let begun = Instant::now();
         while fs::metadata(path).map_or(0, |file| file.len()) == 0 {
             if begun.elapsed() > PATIENCE || witness.dumpcap.try_wait()?.is_some() {
-                bail!("`dumpcap` does not record on {MIRROR}");
+                bail!("`dumpcap` does not record on {interface}");
             }
             sleep(Duration::from_millis(20));
         }
