@@ -1,21 +1,24 @@
 //! Records and call facts in, evidence out: RTP statistics are kept here, beside the writing, so
 //! that what is counted is what was written.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod live;
+mod stream_line;
+
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use calltap_evidence::chunk::{Chunk, Encoded};
-use calltap_evidence::lines::{CallLine, EModelLine, Joined, Match, StreamLine, VolumeLine};
+use calltap_evidence::lines::{CallLine, Joined, VolumeLine};
 use calltap_evidence::record::Kind;
 use calltap_evidence::session::InterfaceFacts;
 use calltap_evidence::store::{self, Store};
-use calltap_proto::media::{Keying, MediaTerms};
+use calltap_proto::media::MediaTerms;
 use calltap_proto::packet::{self, Body, LinkType};
-use calltap_proto::rtp::{R0, Stream, Streams};
 use calltap_proto::{CallKey, Cause, MediaKind, Timestamp};
 use tracing::error;
 
 use crate::pool::Lent;
+use live::LiveCall;
 
 /// What the recorder is told about a call, beside its records.
 #[derive(Debug, Clone)]
@@ -85,19 +88,6 @@ pub struct CallFacts {
     pub at_ns: u64,
 }
 
-/// A call that has not ended.
-struct LiveCall {
-    facts: CallFacts,
-    media: BTreeMap<SocketAddr, (MediaKind, Box<MediaTerms>)>,
-    streams: Streams,
-    /// Endpoints, each with a peer that no description named.
-    learned: BTreeSet<(SocketAddr, SocketAddr)>,
-    /// Frames were lost on the way here while it lived: what its streams miss may be ours.
-    own_loss: bool,
-    /// Whether anything was recorded of it.
-    recorded: bool,
-}
-
 /// Writes what it is given, and counts it.
 pub struct Recorder {
     store: Store,
@@ -158,20 +148,16 @@ impl Recorder {
     pub fn note(&mut self, note: Note) {
         match note {
             Note::Opened(facts) => {
-                let (call, media, streams) = (facts.call, BTreeMap::new(), Streams::default());
-                let learned = BTreeSet::new();
-                let (own_loss, recorded) = (false, false);
-                let live = LiveCall { facts, media, streams, learned, own_loss, recorded };
-                self.live.insert(call, live);
+                self.live.insert(facts.call, LiveCall::new(facts));
             }
             Note::Media { call, endpoint, kind, terms } => {
                 if let Some(live) = self.live.get_mut(&call) {
-                    live.media.insert(endpoint, (kind, terms));
+                    live.announced(endpoint, kind, terms);
                 }
             }
             Note::Learned { call, endpoint, peer } => {
                 if let Some(live) = self.live.get_mut(&call) {
-                    live.learned.insert((endpoint, peer));
+                    live.learned(endpoint, peer);
                 }
             }
             Note::Ended { call, at_ns, cause } => {
@@ -180,7 +166,7 @@ impl Recorder {
                 }
             }
             Note::Lost(place, frames) => {
-                self.live.values_mut().for_each(|live| live.own_loss = true);
+                self.live.values_mut().for_each(LiveCall::lost);
                 self.store.note_losses(&[(place, frames)]);
             }
         }
@@ -209,45 +195,24 @@ impl Recorder {
         }
     }
 
-    /// Counts a media packet to the stream it belongs to, if it is RTP of an announced endpoint.
+    /// Counts a packet to its call.
     fn count(&mut self, record: &Encoded<'_>) {
         let call = CallKey { warrant: record.warrant(), cin: record.cin() };
         let Some(live) = self.live.get_mut(&call) else { return };
-        live.recorded = true;
+        live.recorded();
         if record.kind() == Kind::Iri {
             return;
         }
         let link = usize::try_from(record.interface()).ok().and_then(|it| self.links.get(it));
         let Some(&link) = link else { return };
         let Some((source, destination, payload)) = datagram(link, record.frame()) else { return };
-        let announced = live.media.get(&destination).or_else(|| live.media.get(&source));
-        if let Some((MediaKind::Rtp, terms)) = announced {
-            let at = Timestamp(record.at_ns());
-            live.streams.feed(at, source, destination, payload, &terms.clocks);
-        }
+        live.content(Timestamp(record.at_ns()), source, destination, payload);
     }
 
     fn close(&mut self, live: LiveCall, at_ns: u64, cause: &str) {
-        if !live.recorded {
-            // An address target that was silent, or a call outside the warrant's window.
-            return;
-        }
-        let lines = live.streams.iter().map(|stream| live.line(&stream)).collect();
-        let facts = live.facts;
-        let line = CallLine {
-            cin: facts.call.cin,
-            call_id: facts.call_id,
-            matched: Match { header: facts.header, target: facts.target },
-            joined: facts.joined,
-            from: facts.from,
-            to: facts.to,
-            started: rfc3339(facts.at_ns),
-            ended: rfc3339(at_ns),
-            cause: cause.to_owned(),
-            streams: lines,
-            ..CallLine::default()
-        };
-        if let Err(cause) = self.store.call_closed(facts.call.warrant, line) {
+        let warrant = live.warrant();
+        let Some(line) = live.line(at_ns, cause) else { return };
+        if let Err(cause) = self.store.call_closed(warrant, line) {
             error!("{cause}");
         }
     }
@@ -270,54 +235,6 @@ fn datagram(link: LinkType, frame: &[u8]) -> Option<(SocketAddr, SocketAddr, &[u
     }
 }
 
-impl LiveCall {
-    /// The line of one of its streams.
-    fn line(&self, stream: &Stream) -> StreamLine {
-        let ends = (stream.source, stream.destination);
-        let is_learned = self.learned.contains(&ends) || self.learned.contains(&(ends.1, ends.0));
-        let announced = self.media.get(&ends.1).or_else(|| self.media.get(&ends.0));
-        // A gap that may be ours says nothing about the network.
-        let quality = stream.quality().filter(|_| !self.own_loss);
-        let hundredth = |value: f64| (value * 100.0).round() / 100.0;
-        StreamLine {
-            association: if is_learned { "learned" } else { "sdp-match" }.to_owned(),
-            encryption: announced.map_or("unknown", |(_, terms)| keying(terms.keying)).to_owned(),
-            src: stream.source.to_string(),
-            dst: stream.destination.to_string(),
-            ssrc: format!("{:#010x}", stream.ssrc),
-            payload_type: stream.payload_type,
-            codec: stream.codec.name().map(str::to_owned),
-            packets: stream.packets,
-            lost: stream.lost,
-            duplicates: stream.duplicates,
-            reordered: stream.reordered,
-            max_jitter_ms: stream.max_jitter_ms,
-            r_factor: quality.map(|it| hundredth(it.r_factor)),
-            mos: quality.map(|it| hundredth(it.mos)),
-            e_model: quality.map(|it| EModelLine {
-                r0: R0,
-                ie: it.ie,
-                bpl: it.bpl,
-                ppl: hundredth(it.ppl),
-                burst_r: hundredth(it.burst_r),
-                delay_ms: 0.0,
-            }),
-        }
-    }
-}
-
-/// How a description says that media is encrypted.
-fn keying(keying: Keying) -> &'static str {
-    match keying {
-        Keying::None => "none",
-        Keying::Unstated => "unknown",
-        Keying::Sdes => "sdes",
-        Keying::Mikey => "mikey",
-        Keying::Dtls => "dtls-srtp",
-        Keying::Zrtp => "zrtp",
-    }
-}
-
 fn cause_text(cause: Cause) -> String {
     match cause {
         Cause::Bye => "bye".to_owned(),
@@ -328,10 +245,4 @@ fn cause_text(cause: Cause) -> String {
         Cause::WarrantEnded => "warrant-ended".to_owned(),
         _ => "capture-ended".to_owned(),
     }
-}
-
-/// RFC 3339 with nanoseconds, so that lines sort by time.
-fn rfc3339(at_ns: u64) -> String {
-    let at = jiff::Timestamp::from_nanosecond(i128::from(at_ns)).unwrap_or(jiff::Timestamp::MAX);
-    format!("{at:.9}")
 }

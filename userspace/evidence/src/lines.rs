@@ -99,6 +99,62 @@ pub struct StreamLine {
     /// The parameters of both.
     #[serde(default)]
     pub e_model: Option<EModelLine>,
+    /// What its receiver reported about it; absent where there was no RTCP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtcp: Option<RtcpLine>,
+}
+
+/// What the receiver of a stream reported about it by RTCP (RFC 3550 §6.4, RFC 3611).
+///
+/// Nothing is known where the reports are encrypted: then all figures are none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RtcpLine {
+    /// Report blocks about the stream that were read.
+    pub reports: u64,
+    /// RTCP datagrams of the receiver that could not be read: encrypted, or malformed.
+    pub unreadable: u64,
+    /// Share of packets lost, 0 to 1, by the last report block.
+    pub fraction_lost: Option<f64>,
+    /// The highest such share.
+    pub max_fraction_lost: Option<f64>,
+    /// Packets lost since the stream began, by the last report block; duplicates can make it
+    /// negative.
+    pub cumulative_lost: Option<i32>,
+    /// Interarrival jitter by the last report block, in milliseconds; none where the stream's
+    /// clock is unknown.
+    pub jitter_ms: Option<f64>,
+    /// The highest such jitter.
+    pub max_jitter_ms: Option<f64>,
+    /// From the point of capture to the receiver and back, in milliseconds, as last measured from
+    /// a sender report and its answer.
+    pub round_trip_ms: Option<f64>,
+    /// The longest such round trip.
+    pub max_round_trip_ms: Option<f64>,
+    /// The last VoIP metrics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voip_metrics: Option<VoipMetricsLine>,
+    /// The worst of each of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst_voip_metrics: Option<VoipMetricsLine>,
+}
+
+/// VoIP metrics of an extended report (RFC 3611 §4.7), as the receiver computed them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct VoipMetricsLine {
+    /// Share of packets lost, 0 to 1.
+    pub loss_rate: f64,
+    /// Share of packets that came too early or too late to be played.
+    pub discard_rate: f64,
+    /// Round trip between the parties, in milliseconds; none where unknown.
+    pub round_trip_ms: Option<u16>,
+    /// Delay within the receiver, in milliseconds; none where unknown.
+    pub end_system_delay_ms: Option<u16>,
+    /// Rating factor R.
+    pub r_factor: Option<u8>,
+    /// Mean opinion score of listening.
+    pub mos_lq: Option<f64>,
+    /// Mean opinion score of conversation.
+    pub mos_cq: Option<f64>,
 }
 
 /// Parameters of the E-model (ITU-T G.107) with which a stream's quality was estimated.

@@ -22,6 +22,7 @@ mod made;
 pub mod media;
 pub mod packet;
 pub mod reassembly;
+pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
 pub mod sip;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use calltap_proto::packet::{self, Body, LinkType};
+use calltap_proto::rtcp::{Reports, compound};
 use calltap_proto::rtp::{PayloadClocks, Streams, is_rtcp};
 use calltap_proto::{Timestamp, sdp, sip as sip_scan};
 
@@ -49,12 +50,26 @@ pub(crate) fn rtp_rtcp(data: &[u8]) {
     let mut clocks = PayloadClocks::new();
     clocks.map(input.byte(), input.take(8), u32::from(input.byte()) * 1000);
     let mut streams = Streams::with_limit(4);
+    let mut reports = Reports::default();
     let (mut at, mut rtp) = (Timestamp(0), 0);
     while !input.is_empty() {
         at.0 += u64::try_from(input.number()).unwrap() * 10_000;
         let datagram = input.string();
-        let _ = is_rtcp(datagram);
-        rtp += u64::from(streams.feed(at, from, to, datagram, &clocks));
+        let is_rtp = streams.feed(at, from, to, datagram, &clocks);
+        // Reports and what they answer go both ways between the two.
+        let (reporter, reported) = if datagram.len() % 2 == 0 { (from, to) } else { (to, from) };
+        let is_reports = reports.feed(at, reporter, reported, datagram);
+        assert!(!(is_rtp && is_reports) && is_reports == is_rtcp(datagram));
+        if let Some(packets) = compound(datagram) {
+            assert!(packets.count() * 4 <= datagram.len(), "a packet has a header");
+        }
+        rtp += u64::from(is_rtp);
+    }
+    for ssrc in 0..16 {
+        let found = reports.about(to, from, ssrc);
+        let last = found.last.map_or(0, |block| block.fraction_lost);
+        assert!(found.max_fraction_lost >= last && (found.reports > 0) == found.last.is_some());
+        assert!(found.round_trip_ms.is_none_or(|[now, most]| 0.0 <= now && now <= most));
     }
     let counted: u64 = streams.iter().map(|stream| stream.packets).sum();
     assert_eq!(counted + streams.beyond_limit(), rtp, "each packet is counted once");

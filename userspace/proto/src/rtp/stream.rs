@@ -20,6 +20,8 @@ pub struct Stream {
     pub payload_type: u8,
     /// What that payload type encodes.
     pub codec: Codec,
+    /// Units a second of its timestamps, where known.
+    pub clock_hz: Option<u32>,
     /// Packets seen, duplicates included.
     pub packets: u64,
     /// Sequence numbers that were never seen.
@@ -74,6 +76,7 @@ impl Tracked {
                 ssrc: header.ssrc,
                 payload_type: header.payload_type,
                 codec: Codec::Unknown,
+                clock_hz: None,
                 packets: 0,
                 lost: 0,
                 gaps: 0,
@@ -93,6 +96,7 @@ impl Tracked {
         if paced && !self.named {
             self.stream.payload_type = header.payload_type;
             self.stream.codec = clocks.codec(header.payload_type);
+            self.stream.clock_hz = clocks.rate_hz(header.payload_type);
             self.named = true;
         }
         self.stream.packets += 1;

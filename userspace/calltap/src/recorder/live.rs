@@ -1,0 +1,126 @@
+//! A call that has not ended, and what was counted of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use calltap_evidence::lines::{CallLine, Match};
+use calltap_proto::media::MediaTerms;
+use calltap_proto::rtcp::Reports;
+use calltap_proto::rtp::Streams;
+use calltap_proto::{MediaKind, Timestamp};
+
+use super::CallFacts;
+
+pub(super) struct LiveCall {
+    facts: CallFacts,
+    media: BTreeMap<SocketAddr, (MediaKind, Box<MediaTerms>)>,
+    streams: Streams,
+    pub(super) reports: Reports,
+    /// Endpoints, each with a peer that no description named.
+    learned: BTreeSet<(SocketAddr, SocketAddr)>,
+    /// Frames were lost on the way here while it lived: what its streams miss may be ours.
+    pub(super) own_loss: bool,
+    /// Whether anything was recorded of it.
+    recorded: bool,
+}
+
+impl LiveCall {
+    pub(super) fn new(facts: CallFacts) -> Self {
+        Self {
+            facts,
+            media: BTreeMap::new(),
+            streams: Streams::default(),
+            reports: Reports::default(),
+            learned: BTreeSet::new(),
+            own_loss: false,
+            recorded: false,
+        }
+    }
+
+    pub(super) fn warrant(&self) -> u32 {
+        self.facts.call.warrant
+    }
+
+    pub(super) fn announced(
+        &mut self,
+        endpoint: SocketAddr,
+        kind: MediaKind,
+        terms: Box<MediaTerms>,
+    ) {
+        self.media.insert(endpoint, (kind, terms));
+    }
+
+    pub(super) fn learned(&mut self, endpoint: SocketAddr, peer: SocketAddr) {
+        self.learned.insert((endpoint, peer));
+    }
+
+    pub(super) fn lost(&mut self) {
+        self.own_loss = true;
+    }
+
+    pub(super) fn recorded(&mut self) {
+        self.recorded = true;
+    }
+
+    /// What a description says of one end of a flow, the receiving one first.
+    pub(super) fn terms(
+        &self,
+        source: SocketAddr,
+        destination: SocketAddr,
+    ) -> Option<&(MediaKind, Box<MediaTerms>)> {
+        self.media.get(&destination).or_else(|| self.media.get(&source))
+    }
+
+    /// Whether one end of the flow was learned from it.
+    pub(super) fn is_learned(&self, source: SocketAddr, destination: SocketAddr) -> bool {
+        self.learned.contains(&(source, destination))
+            || self.learned.contains(&(destination, source))
+    }
+
+    /// Counts a datagram to what it belongs to.
+    pub(super) fn content(
+        &mut self,
+        at: Timestamp,
+        source: SocketAddr,
+        destination: SocketAddr,
+        payload: &[u8],
+    ) {
+        let announced = self.media.get(&destination).or_else(|| self.media.get(&source));
+        let Some((kind, terms)) = announced else { return };
+        if *kind == MediaKind::Other || self.reports.feed(at, source, destination, payload) {
+            return;
+        }
+        if *kind == MediaKind::Rtp {
+            self.streams.feed(at, source, destination, payload, &terms.clocks);
+        }
+    }
+
+    /// Its line in `calls.jsonl`; none where nothing was recorded of it.
+    pub(super) fn line(self, at_ns: u64, cause: &str) -> Option<CallLine> {
+        if !self.recorded {
+            // An address target that was silent, or a call outside the warrant's window.
+            return None;
+        }
+        let streams = self.streams.iter().map(|stream| self.stream_line(&stream)).collect();
+        let facts = self.facts;
+        Some(CallLine {
+            cin: facts.call.cin,
+            call_id: facts.call_id,
+            matched: Match { header: facts.header, target: facts.target },
+            joined: facts.joined,
+            from: facts.from,
+            to: facts.to,
+            started: rfc3339(facts.at_ns),
+            ended: rfc3339(at_ns),
+            cause: cause.to_owned(),
+            streams,
+            ..CallLine::default()
+        })
+    }
+}
+
+/// RFC 3339 with nanoseconds, so that lines sort by time.
+fn rfc3339(at_ns: u64) -> String {
+    let at = jiff::Timestamp::from_nanosecond(i128::from(at_ns)).unwrap_or(jiff::Timestamp::MAX);
+    format!("{at:.9}")
+}

@@ -1,0 +1,113 @@
+//! What is counted of a stream, as a line of evidence.
+
+use calltap_evidence::lines::{EModelLine, RtcpLine, StreamLine, VoipMetricsLine};
+use calltap_proto::media::Keying;
+use calltap_proto::rtcp::VoipMetrics;
+use calltap_proto::rtp::{R0, Stream};
+
+use super::live::LiveCall;
+
+impl LiveCall {
+    /// The line of one of its streams.
+    pub(super) fn stream_line(&self, stream: &Stream) -> StreamLine {
+        let (source, destination) = (stream.source, stream.destination);
+        let announced = self.terms(source, destination);
+        // A gap that may be ours says nothing about the network.
+        let quality = stream.quality().filter(|_| !self.own_loss);
+        StreamLine {
+            association: if self.is_learned(source, destination) { "learned" } else { "sdp-match" }
+                .to_owned(),
+            encryption: announced.map_or("unknown", |(_, terms)| keying(terms.keying)).to_owned(),
+            src: source.to_string(),
+            dst: destination.to_string(),
+            ssrc: format!("{:#010x}", stream.ssrc),
+            payload_type: stream.payload_type,
+            codec: stream.codec.name().map(str::to_owned),
+            packets: stream.packets,
+            lost: stream.lost,
+            duplicates: stream.duplicates,
+            reordered: stream.reordered,
+            max_jitter_ms: stream.max_jitter_ms,
+            r_factor: quality.map(|it| hundredth(it.r_factor)),
+            mos: quality.map(|it| hundredth(it.mos)),
+            e_model: quality.map(|it| EModelLine {
+                r0: R0,
+                ie: it.ie,
+                bpl: it.bpl,
+                ppl: hundredth(it.ppl),
+                burst_r: hundredth(it.burst_r),
+                delay_ms: 0.0,
+            }),
+            rtcp: self.rtcp_line(stream),
+        }
+    }
+
+    /// What its receiver reported; none where it reported nothing.
+    fn rtcp_line(&self, stream: &Stream) -> Option<RtcpLine> {
+        let (sender, receiver) = (stream.source, stream.destination);
+        let reported = self.reports.about(sender, receiver, stream.ssrc);
+        let unreadable = self.reports.unreadable(sender, receiver);
+        let voip = reported.voip.zip(reported.worst_voip);
+        let measured = reported.round_trip_ms;
+        if reported.last.is_none() && voip.is_none() && measured.is_none() && unreadable == 0 {
+            return None;
+        }
+        let milliseconds = |jitter: u32| {
+            let clock_hz = stream.clock_hz.filter(|&rate| rate != 0)?;
+            Some(thousandth(f64::from(jitter) * 1e3 / f64::from(clock_hz)))
+        };
+        let last = reported.last;
+        Some(RtcpLine {
+            reports: reported.reports,
+            unreadable,
+            fraction_lost: last.map(|it| share(it.fraction_lost)),
+            max_fraction_lost: last.map(|_| share(reported.max_fraction_lost)),
+            cumulative_lost: last.map(|it| it.cumulative_lost),
+            jitter_ms: last.and_then(|it| milliseconds(it.jitter)),
+            max_jitter_ms: last.and_then(|_| milliseconds(reported.max_jitter)),
+            round_trip_ms: measured.map(|[now, _]| thousandth(now)),
+            max_round_trip_ms: measured.map(|[_, highest]| thousandth(highest)),
+            voip_metrics: voip.map(|(last, _)| voip_line(&last)),
+            worst_voip_metrics: voip.map(|(_, worst)| voip_line(&worst)),
+        })
+    }
+}
+
+fn voip_line(metrics: &VoipMetrics) -> VoipMetricsLine {
+    let known = |milliseconds: u16| (milliseconds != 0).then_some(milliseconds);
+    let score = |tenths: u8| f64::from(tenths) / 10.0;
+    VoipMetricsLine {
+        loss_rate: share(metrics.loss_rate),
+        discard_rate: share(metrics.discard_rate),
+        round_trip_ms: known(metrics.round_trip_ms),
+        end_system_delay_ms: known(metrics.end_system_delay_ms),
+        r_factor: metrics.r_factor,
+        mos_lq: metrics.mos_lq.map(score),
+        mos_cq: metrics.mos_cq.map(score),
+    }
+}
+
+/// A share in 256ths, to four digits.
+fn share(part: u8) -> f64 {
+    (f64::from(part) / 256.0 * 1e4).round() / 1e4
+}
+
+fn hundredth(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
+
+fn thousandth(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}
+
+/// How a description says that media is encrypted.
+fn keying(keying: Keying) -> &'static str {
+    match keying {
+        Keying::None => "none",
+        Keying::Unstated => "unknown",
+        Keying::Sdes => "sdes",
+        Keying::Mikey => "mikey",
+        Keying::Dtls => "dtls-srtp",
+        Keying::Zrtp => "zrtp",
+    }
+}
