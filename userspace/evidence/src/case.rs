@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::carry::{self, LiveCall};
 use crate::checkpoint::{self, Checkpoint, OpenVolume};
 use crate::chunk::Encoded;
+use crate::disk::Disk;
 use crate::keys::KeyPair;
 use crate::ledger::Ledger;
 use crate::lines::{CallLine, VolumeLine};
@@ -18,6 +19,7 @@ use crate::{clock, pcapng, salvage};
 /// What all cases of a store share.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    pub(crate) disk: Disk,
     pub(crate) node: KeyPair,
     pub(crate) session: Session,
     pub(crate) rotation: Rotation,
@@ -246,7 +248,7 @@ impl Case {
         // Named before it exists, so that no planted file passes for it.
         let open = Some(OpenVolume::named(&name));
         Checkpoint { open, ..self.checkpoint() }.write(&self.dir, &shared.node, false)?;
-        let mut volume = Volume::create(&self.dir, name, interfaces.len())?;
+        let mut volume = Volume::create(&shared.disk, &self.dir, name, interfaces.len())?;
         volume.counts.carried = count;
         let volume = self.volume.insert(volume);
         volume.push(&head)?;

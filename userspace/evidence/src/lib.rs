@@ -31,6 +31,7 @@ mod case;
 mod checkpoint;
 mod clock;
 mod digest;
+mod disk;
 mod layout;
 mod ledger;
 mod lock;

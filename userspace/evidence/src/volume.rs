@@ -1,17 +1,12 @@
 //! One pcapng file while it is written: `NAME.pcapng.part`, renamed when it is whole.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use crate::checkpoint::{self, OpenVolume};
-use crate::digest;
+use crate::disk::{Disk, Sink};
 use crate::record::Kind;
-
-/// What is gathered before it is written out, when no time has passed that would force it out.
-const BUFFER: usize = 256 << 10;
 
 /// How many packets stand in a volume.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,15 +31,12 @@ impl Counts {
     }
 }
 
-/// An open volume. What was written out is hashed as it goes, so that sealing reads nothing.
+/// An open volume. What is written out is hashed as it goes, so that sealing reads nothing.
 #[derive(Debug)]
 pub(crate) struct Volume {
     dir: PathBuf,
     name: String,
-    file: File,
-    buffer: Vec<u8>,
-    hasher: Sha256,
-    written: u64,
+    sink: Sink,
     pub(crate) counts: Counts,
     /// Times of its first and last packet, repeated ones not counted.
     pub(crate) span: Option<(u64, u64)>,
@@ -53,16 +45,18 @@ pub(crate) struct Volume {
 }
 
 impl Volume {
-    /// Creates `NAME.part` in `dir`, which must not exist.
-    pub(crate) fn create(dir: &Path, name: String, interfaces: usize) -> io::Result<Self> {
+    /// Creates `NAME.part` in `dir`, which must not exist, to be written by `disk`.
+    pub(crate) fn create(
+        disk: &Disk,
+        dir: &Path,
+        name: String,
+        interfaces: usize,
+    ) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).create_new(true).open(part(dir, &name))?;
         Ok(Self {
             dir: dir.to_owned(),
             name,
-            file,
-            buffer: Vec::with_capacity(BUFFER),
-            hasher: Sha256::new(),
-            written: 0,
+            sink: disk.sink(file),
             counts: Counts::default(),
             span: None,
             by_interface: vec![0; interfaces],
@@ -74,18 +68,14 @@ impl Volume {
         &self.name
     }
 
-    /// Its length, what waits in the buffer included.
+    /// Its length, with what waits to be written.
     pub(crate) fn bytes(&self) -> u64 {
-        self.written.saturating_add(self.buffer.len().try_into().unwrap_or(u64::MAX))
+        self.sink.bytes()
     }
 
     /// Appends whole blocks.
     pub(crate) fn push(&mut self, blocks: &[u8]) -> io::Result<()> {
-        if self.buffer.len().saturating_add(blocks.len()) > BUFFER {
-            self.write_out()?;
-        }
-        self.buffer.extend_from_slice(blocks);
-        Ok(())
+        self.sink.push(blocks)
     }
 
     /// Notes a packet just pushed, which no earlier volume holds.
@@ -99,29 +89,22 @@ impl Volume {
         }
     }
 
-    /// Hands the buffer to the system; gives whether there was anything in it. From here on the
-    /// death of this program loses nothing of it.
+    /// Hands everything to the system; gives whether there was anything. From here on the death of
+    /// this program loses nothing of it.
     pub(crate) fn write_out(&mut self) -> io::Result<bool> {
-        if self.buffer.is_empty() {
-            return Ok(false);
-        }
-        self.file.write_all(&self.buffer)?;
-        self.hasher.update(&self.buffer);
-        self.written = self.bytes();
-        self.buffer.clear();
-        Ok(true)
+        self.sink.flush()
     }
 
     /// What can be vouched for: all that was written out.
     pub(crate) fn vouched(&self) -> OpenVolume {
-        let sha256 = digest::hex_of(self.hasher.clone());
-        OpenVolume { file: self.name.clone(), bytes: self.written, sha256 }
+        let (sha256, bytes) = self.sink.vouched();
+        OpenVolume { file: self.name.clone(), bytes, sha256 }
     }
 
     /// Writes the rest, waits until the disk has it, and gives the file its final name.
     pub(crate) fn seal(&mut self) -> io::Result<OpenVolume> {
         self.write_out()?;
-        self.file.sync_all()?;
+        self.sink.sync()?;
         rename_sealed(&self.dir, &self.name)?;
         Ok(self.vouched())
     }

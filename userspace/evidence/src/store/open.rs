@@ -14,6 +14,7 @@ use super::{Began, Error, Mended, Store, Summary, empty_heads};
 use crate::audit::{self, AuditLine, Cases};
 use crate::case::Shared;
 use crate::checkpoint::{self, Checkpoint};
+use crate::disk::Disk;
 use crate::keys::{KeyPair, PublicKey};
 use crate::ledger::{Head, Ledger};
 use crate::lock::Lock;
@@ -74,9 +75,10 @@ impl Store {
             }
             found.ledger
         };
+        let disk = Disk::start().map_err(|source| Error::File { path: root.to_owned(), source })?;
         let mut store = Self {
             root: root.to_owned(),
-            shared: Shared { node, session, rotation },
+            shared: Shared { disk, node, session, rotation },
             audit,
             on_disk,
             cases: BTreeMap::new(),
