@@ -14,7 +14,7 @@ use calltap_proto::{CallKey, Event, Kept, Timestamp};
 
 use crate::content::{Binding, Claim, Command, Content, Doubt, Seen};
 use crate::follow::{Effects, Order};
-use crate::recorder::{CallFacts, Note};
+use crate::recorder::{CallFacts, Note, rfc3339};
 
 /// The warrants, who is listened to for them, and what is not decided yet.
 pub(crate) struct Listening {
@@ -82,10 +82,10 @@ impl Listening {
                 latch.close(call, endpoint, decided);
                 self.command(Command::Close(endpoint, call), effects);
             }
-            Event::Message { call, frames, description, flaw, .. } => {
+            Event::Message { call, first, at, frames, description, flaw, .. } => {
                 let Some(order) = self.orders.get(&call.warrant) else { return };
-                let flaw = flaw.map(|flaw| flaw.to_string());
-                let comment = record::comment(&order.liid, call.cin, flaw.as_deref());
+                let note = note(flaw.map(|flaw| flaw.to_string()), first, at);
+                let comment = record::comment(&order.liid, call.cin, note.as_deref());
                 for (part, kept) in (0..).zip(frames) {
                     let carry = description.map(|hash| hash.wrapping_add(part));
                     let made = Record::new(
@@ -120,12 +120,43 @@ impl Listening {
                 let packet = Doubtful { at, source, destination, payload, frames };
                 self.look_into(doubt, &packet, effects);
             }
+            Event::Late { frame, calls, source, destination } => {
+                // What else it may be has been decided with the rest of it.
+                if calls.is_empty() {
+                    let each = |record| effects.record(&record);
+                    self.content.keep(Seen::from(&frame), source, destination, each);
+                }
+                for call in calls {
+                    self.late(*call, &frame, effects);
+                }
+            }
             Event::CallEnded { call, at, cause } => {
                 self.latch.end(call);
                 effects.note(Note::Ended { call, at_ns: at.0, cause });
             }
             // Events are non-exhaustive; one that is not known here asks for nothing.
             _ => {}
+        }
+    }
+
+    /// Keeps a frame of a message that was recorded before.
+    fn late(&self, call: CallKey, kept: &Kept<'_>, effects: &mut impl Effects) {
+        let Some(order) = self.orders.get(&call.warrant) else { return };
+        let comment =
+            record::comment(&order.liid, call.cin, Some("of a message that was recorded"));
+        let made = Record::new(
+            &order.authority,
+            kept.at.0,
+            call.cin,
+            Kind::Iri,
+            kept.interface,
+            kept.bytes,
+            kept.original_len,
+            Some(&comment),
+            None,
+        );
+        if let Ok(record) = made {
+            effects.record(&record);
         }
     }
 
@@ -220,6 +251,16 @@ fn decide(
             }
         }
         Decision::Settled { call, endpoint } => command(Command::Settle(endpoint, call)),
+    }
+}
+
+/// What is odd about a message, and from when to when it came where it came in several frames.
+fn note(flaw: Option<String>, first: Timestamp, at: Timestamp) -> Option<String> {
+    let came =
+        (first < at).then(|| format!("message from {} to {}", rfc3339(first.0), rfc3339(at.0)));
+    match (flaw, came) {
+        (Some(flaw), Some(came)) => Some(format!("{flaw}; {came}")),
+        (flaw, came) => flaw.or(came),
     }
 }
 

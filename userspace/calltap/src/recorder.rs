@@ -19,6 +19,7 @@ use tracing::error;
 
 use crate::pool::Lent;
 use live::LiveCall;
+pub(crate) use live::rfc3339;
 
 /// What the recorder is told about a call, beside its records.
 #[derive(Debug, Clone)]

@@ -105,7 +105,8 @@ fn compare(party: &str) {
     assert_eq!(differing, explained);
 }
 
-/// How many frames formed the messages of a call, by what tshark says each was put together of.
+/// How many frames formed the messages of a call, by what tshark says each was put together of, and
+/// how many brought a part of one again.
 fn frames_of(capture: &Path, call_id: &Value) -> usize {
     let fields = ["frame.number", "ip.fragment", "ipv6.fragment", "tcp.segment", "sip.Call-ID"];
     let seen = tshark(capture, "sip or ip.fragment or ipv6.fragment or tcp.segment", &fields);
@@ -123,7 +124,36 @@ fn frames_of(capture: &Path, call_id: &Value) -> usize {
             waiting.extend(parts(number));
         }
     }
-    frames.len()
+    frames.len() + repeats(capture, &frames)
+}
+
+/// How many other frames bring TCP payload that one of these has, in the innermost packet: sent
+/// again, or seen at another place.
+fn repeats(capture: &Path, frames: &BTreeSet<&str>) -> usize {
+    let fields = [
+        "frame.number",
+        "tcp.seq_raw",
+        "tcp.len",
+        "ip.src",
+        "ipv6.src",
+        "tcp.srcport",
+        "tcp.dstport",
+    ];
+    let seen = tshark(capture, "tcp.len > 0", &fields);
+    let innermost = |list: &str| list.rsplit(',').next().unwrap_or_default().to_owned();
+    let place = |fields: &[String]| {
+        let number = |text: &String| innermost(text).parse::<u64>().expect("a number");
+        let start = number(&fields[1]);
+        let ends: Vec<_> = fields[3..].iter().map(|text| innermost(text)).collect();
+        (ends, start, start + number(&fields[2]))
+    };
+    let (ours, others): (Vec<_>, Vec<_>) =
+        seen.iter().partition(|fields| frames.contains(&*fields[0]));
+    let ours: Vec<_> = ours.into_iter().map(|fields| place(fields)).collect();
+    let again = others.into_iter().map(|fields| place(fields)).filter(|(ends, start, end)| {
+        ours.iter().any(|(of, from, to)| of == ends && from < end && to > start)
+    });
+    again.count()
 }
 
 /// Every frame is accounted for.

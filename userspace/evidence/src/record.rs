@@ -130,7 +130,7 @@ pub enum NotAuthorised {
 }
 
 /// The comment of an IRI packet: `calltap LIID=L CIN=3 IRI`, and after it what is odd about the
-/// message, if anything. Salvage reads call numbers back from it.
+/// message, or more than the packet itself says, if anything. Salvage reads call numbers back from it.
 pub fn comment(liid: &str, cin: u32, note: Option<&str>) -> String {
     match note {
         Some(note) => format!("calltap LIID={liid} CIN={cin} IRI; {note}"),

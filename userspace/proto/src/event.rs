@@ -40,6 +40,8 @@ pub enum Event<'a> {
     Message {
         /// The call it belongs to.
         call: CallKey,
+        /// Arrival of the message's first frame; the same as `at` where it came in one.
+        first: Timestamp,
         /// Arrival of the message's last frame.
         at: Timestamp,
         /// The original frames that formed the message, in order of arrival.
@@ -87,16 +89,30 @@ pub enum Event<'a> {
         /// Why.
         cause: Cause,
     },
-    /// A UDP datagram that came in fragments and is no SIP: it may be media.
+    /// A datagram that came in fragments and is no SIP: it may be media.
+    ///
+    /// It is given out too where fragments are missing, once they are no longer waited for.
     Reassembled {
-        /// All fragments, in order of arrival.
+        /// All fragments there are, in order of arrival.
         frames: &'a [Kept<'a>],
-        /// Sender.
+        /// Sender; its port is 0 where the first fragment is missing, or the protocol has none.
         source: SocketAddr,
-        /// Receiver.
+        /// Receiver, likewise.
         destination: SocketAddr,
-        /// UDP payload.
+        /// UDP payload, up to the first byte that is missing.
         payload: &'a [u8],
+    },
+    /// A frame of something that was given out before: a fragment or a segment that was mirrored
+    /// twice or sent again, or a fragment that was missing.
+    Late {
+        /// The frame.
+        frame: Kept<'a>,
+        /// The calls whose message it is a part of; none where it may be a part of media.
+        calls: &'a [CallKey],
+        /// Sender, as of what it is a part of.
+        source: SocketAddr,
+        /// Receiver, likewise.
+        destination: SocketAddr,
     },
 }
 
@@ -221,6 +237,9 @@ pub enum Flaw {
     /// Bytes of a stream were lost before the message was whole.
     #[error("stream broken off")]
     BrokenOff,
+    /// Fragments of its datagram never came: it is there up to the first that is missing.
+    #[error("fragments missing")]
+    FragmentsMissing,
     /// Overlapping fragments or segments differed; the first was believed.
     #[error("overlapping fragments or segments differ")]
     Overlap,

@@ -120,7 +120,7 @@ impl LiveCall {
 }
 
 /// RFC 3339 with nanoseconds, so that lines sort by time.
-fn rfc3339(at_ns: u64) -> String {
+pub(crate) fn rfc3339(at_ns: u64) -> String {
     let at = jiff::Timestamp::from_nanosecond(i128::from(at_ns)).unwrap_or(jiff::Timestamp::MAX);
     format!("{at:.9}")
 }

@@ -34,7 +34,7 @@ pub(crate) fn frames(script: &Script, start_ns: u64) -> Vec<Frame> {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds")]
         let at_ns = start_ns + (line.seconds * 1e9) as u64;
         let mut made = match line.what[0].as_str() {
-            "rtp" | "udp" => media(script, line, at_ns),
+            "rtp" | "udp" => media(script, line, at_ns, &mut going),
             _ => signalling(script, line, at_ns, &mut going),
         };
         for frame in &mut made {
@@ -46,7 +46,7 @@ pub(crate) fn frames(script: &Script, start_ns: u64) -> Vec<Frame> {
     frames
 }
 
-fn media(script: &Script, line: &Line, at_ns: u64) -> Vec<Frame> {
+fn media(script: &Script, line: &Line, at_ns: u64, going: &mut Going) -> Vec<Frame> {
     let (from, to) = (script.endpoint(&line.from, 0), script.endpoint(&line.to, 0));
     let options = &line.options;
     let count = line.what.get(1).map_or(1, |count| count.parse().expect("a count"));
@@ -69,7 +69,7 @@ fn media(script: &Script, line: &Line, at_ns: u64) -> Vec<Frame> {
     (0..count)
         .flat_map(|nth: u16| {
             let at_ns = at_ns + u64::from(nth) * every_ns;
-            dress(line, at_ns, vec![ip(from, to, 17, &udp(from, to, &packet(nth)))])
+            dress(line, at_ns, packets(line, going, (from, to), &packet(nth)))
         })
         .collect()
 }
@@ -84,15 +84,24 @@ fn signalling(script: &Script, line: &Line, at_ns: u64, going: &mut Going) -> Ve
     if options.has("sctp") {
         return chunks(line, at_ns, going, (from, to), &text);
     }
-    let datagram = udp(from, to, &text);
-    let packets = match options.get("fragments") {
-        Some(size) => {
-            going.identification += 1;
-            fragments(from, to, &datagram, size.parse().expect("a size"), going.identification)
-        }
-        None => vec![ip(from, to, 17, &datagram)],
+    dress(line, at_ns, packets(line, going, (from, to), &text))
+}
+
+/// A UDP datagram in one packet, or in the fragments that `fragments=200` says.
+fn packets(
+    line: &Line,
+    going: &mut Going,
+    (from, to): (SocketAddr, SocketAddr),
+    payload: &[u8],
+) -> Vec<Vec<u8>> {
+    let datagram = udp(from, to, payload);
+    let Some(size) = line.options.get("fragments") else {
+        return vec![ip(from, to, 17, &datagram)];
     };
-    dress(line, at_ns, ordered(line, packets))
+    going.identification += 1;
+    let size = size.parse().expect("a size");
+    let identification = line.options.number("id", going.identification);
+    ordered(line, fragments(from, to, &datagram, size, identification))
 }
 
 /// The packets in the order that `order=2,1` says; a number may come twice, or not at all.

@@ -17,7 +17,7 @@ use pcap_file::pcapng::blocks::interface_description::{
 };
 use serde_json::Value;
 
-use crate::desk::{Desk, EVER, words};
+use crate::desk::{Desk, EVER, tshark, words};
 use crate::frames::{Frame, frames};
 use crate::script::{Options, Script};
 use crate::wire::{Wire, in_namespace};
@@ -167,8 +167,23 @@ fn hold(script: &Script, desk: &Desk, frames: &[Frame], found: &Value) -> Result
         }
         let call = call.ok_or_else(|| format!("no call {name} of {liid} in {calls:?}"))?;
         expect(call, fields)?;
+        if let Some(wanted) = fields.get("comment") {
+            commented(desk, liid, wanted)?;
+        }
     }
     Ok(())
+}
+
+/// Some packet of a warrant's has a comment with these words.
+fn commented(desk: &Desk, liid: &str, wanted: &str) -> Result<(), String> {
+    let mut comments = Vec::new();
+    for volume in desk.volumes(&format!("evidence/{liid}")) {
+        comments.extend(tshark(&volume, "frame.comment", &["frame.comment"]).concat());
+    }
+    if comments.iter().any(|comment| comment.contains(wanted)) {
+        return Ok(());
+    }
+    Err(format!("no comment {wanted:?} in {comments:#?}"))
 }
 
 /// The frames in all volumes of a directory.
@@ -186,7 +201,7 @@ fn kept(desk: &Desk, directory: &str) -> Vec<Vec<u8>> {
 fn expect(call: &Value, fields: &Options) -> Result<(), String> {
     for (name, wanted) in &fields.0 {
         let found = match name.as_str() {
-            "liid" => continue,
+            "liid" | "comment" => continue,
             "header" => call["matched"]["header"].clone(),
             "target" => call["matched"]["target"].clone(),
             "iri" => call["iri_packets"].clone(),

@@ -9,7 +9,7 @@
 //! 0.2 bob alice 200 a1 1 sdp=5000      of a response, `method=` says what it answers: INVITE
 //! 1.0 alice:4000 bob:5000 rtp 50       media: how many packets, options
 //! - 1.0 eve:4000 bob:5000 rtp 50       a hyphen: nobody's business, must not be kept
-//! expect a1 header=From iri=4 cc=50    fields of the call's line
+//! expect a1 header=From iri=4 cc=50    fields of the call's line; comment= is in one of its packets
 //! ```
 //!
 //! Whatever stands without a hyphen must be in the evidence, byte for byte and once a warrant, and

@@ -42,6 +42,32 @@ pub(super) fn tcp(from: End, to: End, sequence: u32, flags: u8, payload: &[u8]) 
     ip(from, to, 6, 0, &segment)
 }
 
+/// An SCTP packet with a chunk that carries a part of a user message: DATA (RFC 9260 §3.3.1), or
+/// I-DATA (RFC 8260 §2.1) where `message` has a number; `flags` say beginning 2 and end 1.
+pub(super) fn sctp(
+    from: End,
+    to: End,
+    flags: u8,
+    message: Option<u32>,
+    number: u32,
+    text: &[u8],
+) -> Vec<u8> {
+    let mut packet = [from.1.to_be_bytes(), to.1.to_be_bytes()].concat();
+    packet.extend([0, 0, 0, 9, 0, 0, 0, 0]);
+    let head = match message {
+        None => [&number.to_be_bytes()[..], &[0, 1, 0, 0, 0, 0, 0, 0]].concat(),
+        Some(message) => {
+            [&[0, 0, 0, 9, 0, 1, 0, 0][..], &message.to_be_bytes(), &number.to_be_bytes()].concat()
+        }
+    };
+    packet.extend([if message.is_some() { 64 } else { 0 }, flags]);
+    packet.extend(u16::try_from(4 + head.len() + text.len()).unwrap().to_be_bytes());
+    packet.extend(head);
+    packet.extend(text);
+    packet.resize(packet.len().next_multiple_of(4), 0);
+    ip(from, to, 132, 0, &packet)
+}
+
 /// A message of the target's.
 pub(super) fn message(method: &str, call: usize, description: &str) -> Vec<u8> {
     let kind = if description.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };

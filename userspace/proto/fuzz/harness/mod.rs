@@ -13,19 +13,20 @@ mod whole;
 pub(crate) use latching::latch;
 pub(crate) use scans::{headers, rtp_rtcp, sdp, sip};
 pub(crate) use tracked::pipeline;
-pub(crate) use whole::{fragments, tcp};
+pub(crate) use whole::{fragments, sctp, tcp};
 
 /// A target and what it does.
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const TARGETS: [Target; 8] = [
+pub(crate) const TARGETS: [Target; 9] = [
     ("sip", sip),
     ("sdp", sdp),
     ("rtp_rtcp", rtp_rtcp),
     ("headers", headers),
     ("fragments", fragments),
     ("tcp", tcp),
+    ("sctp", sctp),
     ("latch", latch),
     ("pipeline", pipeline),
 ];

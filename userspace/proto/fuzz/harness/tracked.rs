@@ -199,6 +199,13 @@ impl Ledger<'_> {
                 assert!(left.is_empty(), "{left:?} outlive their call");
             }
             Event::Reassembled { frames, .. } => frames.iter().for_each(|it| self.is_fed(it)),
+            Event::Late { frame, calls, .. } => {
+                self.is_fed(frame);
+                for call in *calls {
+                    let new = self.given.insert((call.warrant, frame.interface));
+                    assert!(new, "a frame given twice under one warrant");
+                }
+            }
             _ => {}
         }
     }

@@ -1,5 +1,7 @@
-//! What was cut in any way and arrives in any order comes out whole: fragments (RFC 791 §3.2) and
-//! segments (RFC 9293 §3.4).
+//! What was cut in any way and arrives in any order comes out whole: fragments (RFC 791 §3.2),
+//! segments (RFC 9293 §3.4) and user messages (RFC 9260 §6.9, RFC 8260 §2).
+
+use std::collections::BTreeSet;
 
 use calltap_proto::Timestamp;
 use calltap_proto::packet::LinkType;
@@ -64,6 +66,32 @@ pub(crate) fn tcp(data: &[u8]) {
     assert!(out.iter().all(|it| !it.flawed), "a flaw where nothing is wrong");
     let given: usize = out.iter().map(|it| it.frames.len()).sum();
     assert!(given < cuts.len() * 3, "a frame is given once");
+}
+
+/// Four messages of one association, each in parts of DATA or I-DATA chunks, in any order.
+pub(crate) fn sctp(data: &[u8]) {
+    let mut input = Input(data);
+    let methods = ["INVITE", "MESSAGE", "OPTIONS", "INFO"];
+    let mut pieces = Vec::new();
+    let mut tsn = u32::try_from(input.number()).unwrap().wrapping_sub(0x8000);
+    for (number, method) in (0_u32..).zip(methods) {
+        let text = message(method, number as usize, DESCRIPTION);
+        let message = (input.byte() & 1 == 1).then_some(number);
+        let cuts = cuts(&mut input, text.len(), 1);
+        for (nth, cut) in (0_u32..).zip(cuts.windows(2)) {
+            let flags = u8::from(cut[0] == 0) << 1 | u8::from(cut[1] == text.len());
+            let place = message.map_or(tsn, |_| nth);
+            let part = &text[cut[0]..cut[1]];
+            pieces.push(frame::sctp(ALICE, PROXY, flags, message, place, part));
+            tsn = tsn.wrapping_add(1);
+        }
+    }
+    let out = alices(&shuffled(&mut input, pieces));
+    let found = out.iter().map(|it| it.start_line.split(|b| *b == b' ').next().unwrap_or_default());
+    let found: BTreeSet<_> = found.collect();
+    let expected: BTreeSet<_> = methods.iter().map(|method| method.as_bytes()).collect();
+    assert_eq!(found, expected);
+    assert!(out.iter().all(|it| !it.flawed), "a flaw where nothing is wrong");
 }
 
 /// Places to cut, the beginning and the end among them.

@@ -11,6 +11,8 @@ use crate::time::Timestamp;
 pub(super) struct Arrival<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) path: Path,
+    /// Arrival of the first frame.
+    pub(super) first: Timestamp,
     /// Arrival of the last frame.
     pub(super) at: Timestamp,
     /// What went wrong before it could be read.

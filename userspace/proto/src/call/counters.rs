@@ -22,12 +22,20 @@ pub struct Counters {
     pub reassembled: u64,
     /// Datagrams given up before all their fragments were there.
     pub fragments_given_up: u64,
-    /// Fragments of datagrams that had just become whole: mirrored duplicates.
+    /// Datagrams among those that were a target's, and were given out as far as they were there.
+    pub fragments_cut: u64,
+    /// Fragments that came when their datagram had been given out without them.
     pub fragments_late: u64,
+    /// Fragments of datagrams that had just become whole: mirrored duplicates.
+    pub fragments_repeated: u64,
+    /// TCP segments that brought nothing new of a target's message: sent again or mirrored twice.
+    pub segments_repeated: u64,
     /// TCP streams forgotten for want of room.
     pub streams_evicted: u64,
-    /// SCTP streams of which parts were given up for want of room.
+    /// SCTP messages given up before all their parts were there.
     pub sctp_given_up: u64,
+    /// Parts of SCTP messages that had just become whole: sent again or mirrored twice.
+    pub sctp_repeated: u64,
     /// Messages with the Call-ID of a target's call from those who take no part in it.
     pub foreign: u64,
     /// Strangers' messages that were held and overwritten before their time, for want of room.

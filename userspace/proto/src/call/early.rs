@@ -86,8 +86,9 @@ impl Follower {
     ) {
         for mut early in early {
             let Early { bytes, path, at, flaw, frames } = &mut early;
+            let first = frames.iter().map(|frame| frame.kept().at).min().unwrap_or(*at);
             let Some(message) = Message::parse(bytes) else { continue };
-            let arrival = Arrival { bytes, path: *path, at: *at, flaw: *flaw };
+            let arrival = Arrival { bytes, path: *path, first, at: *at, flaw: *flaw };
             let mut frames = Frames::Shared(frames.iter_mut().collect());
             self.take_in(call, &arrival, &message, &mut frames, sink);
         }

@@ -16,9 +16,9 @@ use super::numbers::Numbers;
 use super::opening::Opening;
 use super::path::Path;
 use crate::event::{Event, Flaw};
-use crate::reassembly::Verdict;
+use crate::reassembly::Owners;
 use crate::sdp;
-use crate::sip::{self, Clue, Message};
+use crate::sip::{self, Message};
 use crate::target::Numbering;
 use crate::time::Timestamp;
 use crate::warrant::{CallKey, Warrant};
@@ -128,7 +128,7 @@ impl Follower {
         arrival: &Arrival<'_>,
         frames: Frames<'_, '_>,
         sink: &mut Sink<'_>,
-    ) -> Verdict {
+    ) -> Owners {
         match Message::parse(arrival.bytes) {
             Some(message) => self.parsed(arrival, &message, frames, sink),
             None => self.unparsed(arrival, frames, sink),
@@ -141,7 +141,7 @@ impl Follower {
         message: &Message<'_>,
         mut frames: Frames<'_, '_>,
         sink: &mut Sink<'_>,
-    ) -> Verdict {
+    ) -> Owners {
         self.counters.messages += 1;
         let (at, path) = (arrival.at, arrival.path);
         let hits = self.warrants.message(at, message, path);
@@ -154,12 +154,12 @@ impl Follower {
             call.parties.refuse(message);
             self.counters.foreign += 1;
             self.stranger(arrival, message, &frames, sink);
-            return Verdict::Stranger;
+            return Owners::new();
         }
         let kin = self.kin(message);
         if hits.is_empty() && is_new && kin.is_none() {
             self.stranger(arrival, message, &frames, sink);
-            return Verdict::Stranger;
+            return Owners::new();
         }
         let mut call = self.call(message.call_id.unwrap_or_default(), at, sink);
         let is_fresh = call.parties.learn(path, Some(message));
@@ -173,11 +173,11 @@ impl Follower {
             self.join(&mut call, &kin, &opening, sink);
         }
         self.give_early(&mut call, early, sink);
-        self.take_in(&mut call, arrival, message, &mut frames, sink);
+        let owners = self.take_in(&mut call, arrival, message, &mut frames, sink);
         let call_id = call.call_id.clone();
         self.calls.put(call);
         self.join_early(&call_id, message, sink);
-        Verdict::Target
+        owners
     }
 
     /// A stranger's message leaves nothing behind, but for the two seconds of [`Hold`].
@@ -193,7 +193,8 @@ impl Follower {
         self.strangers_media(arrival.at, arrival.path, message, sink);
     }
 
-    /// What follows from a message of a call, ahead of the message itself.
+    /// What follows from a message of a call, ahead of the message itself; says which calls it was
+    /// given to.
     pub(super) fn take_in(
         &mut self,
         call: &mut Followed,
@@ -201,7 +202,7 @@ impl Follower {
         message: &Message<'_>,
         frames: &mut Frames<'_, '_>,
         sink: &mut Sink<'_>,
-    ) {
+    ) -> Owners {
         let (at, path) = (arrival.at, arrival.path);
         let description = message.description().filter(|_| Legs::concern(message.method()));
         let session = description.map(sdp::scan);
@@ -217,7 +218,7 @@ impl Follower {
             description: description.map(|text| identify(message, text)),
             flaw: arrival.flaw.or(message.flaw).or_else(|| session?.flaw),
         };
-        self.give(call, at, &kept, frames, sink);
+        self.give(call, arrival, &kept, frames, sink)
     }
 
     /// A port that a target's call has just left may be a stranger's now: what a stranger announces
@@ -249,71 +250,35 @@ impl Follower {
         }
     }
 
-    /// RFC 3261 §7 does not know these bytes, but a target may have sent them.
-    fn unparsed(
-        &mut self,
-        arrival: &Arrival<'_>,
-        mut frames: Frames<'_, '_>,
-        sink: &mut Sink<'_>,
-    ) -> Verdict {
-        let at = arrival.at;
-        let call_id = sip::clues(arrival.bytes).find_map(|clue| match clue {
-            Clue::CallId(call_id) => Some(call_id),
-            Clue::Uri(_) => None,
-        });
-        let hits = self.warrants.unparsed(at, arrival.bytes, arrival.path);
-        let call_of = call_id.and_then(|call_id| self.calls.get(call_id));
-        let is_known = call_of.is_some_and(|it| it.parties.include(arrival.path, None, |_| false));
-        if hits.is_empty() && !is_known {
-            self.counters.not_sip += 1;
-            return Verdict::Stranger;
-        }
-        let mut call = self.call(call_id.unwrap_or_default(), at, sink);
-        call.parties.learn(arrival.path, None);
-        for hit in &hits {
-            self.bind(&mut call, hit, &Opening { method: b"", from: b"", to: b"", at }, sink);
-        }
-        call.progress.touch(at);
-        call.reconcile(at, &self.limits, sink);
-        let (start_line, _) = sip::split_line(sip::past_empty_lines(arrival.bytes));
-        let kept = Summary {
-            start_line: start_line.get(..MAX_START_LINE).unwrap_or(start_line),
-            description: None,
-            flaw: arrival.flaw.or(Some(Flaw::NoStartLine)),
-        };
-        self.give(&call, at, &kept, &mut frames, sink);
-        self.calls.put(call);
-        Verdict::Target
-    }
-
-    fn give(
+    /// Gives a message to each warrant that it belongs to; says to which calls.
+    pub(super) fn give(
         &mut self,
         call: &Followed,
-        at: Timestamp,
+        arrival: &Arrival<'_>,
         message: &Summary<'_>,
         frames: &mut Frames<'_, '_>,
         sink: &mut Sink<'_>,
-    ) {
+    ) -> Owners {
         let &Summary { start_line, description, flaw } = message;
-        for key in call.keys_at(at) {
+        let &Arrival { first, at, .. } = arrival;
+        let owners: Owners = call.keys_at(at).collect();
+        for &call in &owners {
             self.counters.kept += 1;
             self.counters.flawed += u64::from(flaw.is_some());
-            frames.give(key.warrant, |frames| {
-                sink(Event::Message { call: key, at, frames, start_line, description, flaw });
+            frames.give(call.warrant, |frames| {
+                sink(Event::Message { call, first, at, frames, start_line, description, flaw });
             });
         }
+        owners
     }
 }
 
 /// What of a message is given out with its frames.
-struct Summary<'a> {
-    start_line: &'a [u8],
-    description: Option<u64>,
-    flaw: Option<Flaw>,
+pub(super) struct Summary<'a> {
+    pub(super) start_line: &'a [u8],
+    pub(super) description: Option<u64>,
+    pub(super) flaw: Option<Flaw>,
 }
-
-/// Of bytes that are no message, no more than this is shown for a start line.
-const MAX_START_LINE: usize = 256;
 
 /// A number for a description and the party that sent it: FNV-1a, 64 bits, the same everywhere.
 fn identify(message: &Message<'_>, description: &[u8]) -> u64 {

@@ -1,8 +1,10 @@
 //! The calls of targets, followed through signalling.
 
 mod arrival;
+mod aside;
 mod calls;
 mod counters;
+mod datagrams;
 mod early;
 mod followed;
 mod follower;
@@ -21,6 +23,7 @@ mod replaces;
 mod session_id;
 
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 use arrival::{Arrival, Frames};
 pub use counters::Counters;
@@ -30,9 +33,8 @@ pub use limits::Limits;
 pub(crate) use path::Path;
 
 use crate::event::{Event, Flaw, Kept};
-use crate::packet::{self, Body, Chunks, Datagram, LinkType};
-use crate::reassembly::{Fragments, Framed, Held, Messages, Streams, Verdict, Whole};
-use crate::sip;
+use crate::packet::{self, Body, Chunks, Datagram};
+use crate::reassembly::{Fragments, Framed, Messages, Owners, Streams};
 use crate::target::Numbering;
 use crate::time::Timestamp;
 use crate::warrant::{CallKey, Warrant};
@@ -108,10 +110,8 @@ impl Tracker {
         };
         match packet.body {
             Body::Fragment(fragment) => {
-                let whole = self.fragments.feed(at, &[frame], &packet, &fragment);
-                if let Some(whole) = whole {
-                    self.whole(at, whole, sink);
-                }
+                self.fragment(&[frame], &packet, &fragment, 0, sink);
+                self.give_up_fragments(at, sink);
             }
             body => {
                 self.transport(at, &[frame], body, None, sink);
@@ -119,30 +119,10 @@ impl Tracker {
         }
     }
 
-    /// Goes on with a datagram that has become whole; one that was in a tunnel may be a fragment
-    /// in its turn.
-    fn whole(&mut self, at: Timestamp, mut whole: Whole, sink: &mut dyn FnMut(Event<'_>)) {
-        let mut flaw = None;
-        for _ in 0..MAX_FRAGMENTED {
-            self.follower.counters.reassembled += 1;
-            flaw = flaw.or_else(|| whole.conflict.then_some(Flaw::Overlap));
-            let frames: Vec<_> = whole.frames.iter().map(Held::kept).collect();
-            let Ok(packet) = packet::parse(LinkType::Raw, &whole.packet) else { break };
-            let Body::Fragment(fragment) = packet.body else {
-                self.reassembled(at, &frames, packet.body, flaw, sink);
-                return;
-            };
-            match self.fragments.feed(at, &frames, &packet, &fragment) {
-                Some(next) => whole = next,
-                None => return,
-            }
-        }
-        self.follower.counters.malformed += 1;
-    }
-
     /// Lets time pass up to `now`: grace and linger times, windows, what is waited for.
     pub fn tick(&mut self, now: Timestamp, sink: &mut dyn FnMut(Event<'_>)) {
-        self.fragments.expire(now);
+        self.give_up_fragments(now, sink);
+        self.give_up_messages(now, sink);
         let follower = &mut self.follower;
         self.streams.expire(now, &mut |path, framed| give(follower, path, framed, sink));
         self.follower.pass(now, sink);
@@ -151,12 +131,16 @@ impl Tracker {
     /// When [`Tracker::tick`] has something to do, if no frame comes before.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.follower.next_deadline().into_iter().chain(self.streams.next_deadline()).min()
+        let Self { fragments, streams, messages, follower } = self;
+        let waiting =
+            [fragments.next_deadline(), streams.next_deadline(), messages.next_deadline()];
+        waiting.into_iter().chain([follower.next_deadline()]).flatten().min()
     }
 
     /// Ends everything: what is half there is given out, and all calls end.
     pub fn finish(&mut self, now: Timestamp, sink: &mut dyn FnMut(Event<'_>)) {
         self.tick(now, sink);
+        self.give_up_all(now, sink);
         let follower = &mut self.follower;
         self.streams.finish(&mut |path, framed| give(follower, path, framed, sink));
         self.follower.finish(now, sink);
@@ -168,26 +152,12 @@ impl Tracker {
         Counters {
             fragments_given_up: self.fragments.given_up,
             fragments_late: self.fragments.late,
+            fragments_repeated: self.fragments.repeated,
             streams_evicted: self.streams.evicted,
+            segments_repeated: self.streams.repeated,
             sctp_given_up: self.messages.given_up,
+            sctp_repeated: self.messages.repeated,
             ..self.follower.counters()
-        }
-    }
-
-    fn reassembled(
-        &mut self,
-        at: Timestamp,
-        frames: &[Kept<'_>],
-        body: Body<'_>,
-        flaw: Option<Flaw>,
-        sink: &mut dyn FnMut(Event<'_>),
-    ) {
-        let verdict = self.transport(at, frames, body, flaw, sink);
-        if let Body::Udp(Datagram { source, destination, payload }) = body
-            && verdict == Verdict::Stranger
-            && !sip::looks_like_start_line(payload)
-        {
-            sink(Event::Reassembled { frames, source, destination, payload });
         }
     }
 
@@ -198,45 +168,61 @@ impl Tracker {
         body: Body<'_>,
         flaw: Option<Flaw>,
         sink: &mut dyn FnMut(Event<'_>),
-    ) -> Verdict {
+    ) -> Owners {
+        let follower = &mut self.follower;
         match body {
             Body::Udp(Datagram { source, destination, payload }) => {
                 let path = Path { source, destination };
-                let arrival = Arrival { bytes: payload, path, at, flaw };
-                self.follower.message(&arrival, Frames::Own(frames), sink)
+                let first = frames.iter().map(|frame| frame.at).min().unwrap_or(at);
+                let arrival = Arrival { bytes: payload, path, first, at, flaw };
+                return follower.message(&arrival, Frames::Own(frames), sink);
             }
             Body::Tcp(segment) => {
-                let follower = &mut self.follower;
-                self.streams.feed(frames, at, &segment, &mut |path, framed| {
+                let (source, destination) = (segment.source, segment.destination);
+                let repeated = self.streams.feed(frames, at, &segment, &mut |path, framed| {
                     give(follower, path, framed, sink)
                 });
-                Verdict::Stranger
+                tell_late(frames, &repeated, (source, destination), sink);
             }
             Body::Sctp(Chunks { source, destination, payload }) => {
-                let (path, follower) = (Path { source, destination }, &mut self.follower);
-                self.messages.feed(path, frames, payload, &mut |at, bytes, held| {
-                    let arrival = Arrival { bytes, path, at, flaw };
-                    follower.message(&arrival, Frames::Shared(held.iter_mut().collect()), sink);
+                let path = Path { source, destination };
+                let repeated = self.messages.feed(path, frames, payload, flaw, &mut |framed| {
+                    give(follower, path, framed, sink)
                 });
-                Verdict::Stranger
+                tell_late(frames, &repeated, (source, destination), sink);
+                self.give_up_messages(at, sink);
             }
-            Body::Fragment(_) | Body::Other { .. } => Verdict::Stranger,
+            Body::Fragment(_) | Body::Other { .. } => {}
         }
+        Owners::new()
     }
 }
 
-/// Levels of fragmentation that are undone: a tunnel's packets, and what was in them.
-const MAX_FRAGMENTED: usize = 4;
+/// Tells of frames that brought nothing new of messages of these calls.
+fn tell_late(
+    frames: &[Kept<'_>],
+    calls: &[CallKey],
+    (source, destination): (SocketAddr, SocketAddr),
+    sink: &mut dyn FnMut(Event<'_>),
+) {
+    if !calls.is_empty() {
+        for &frame in frames {
+            sink(Event::Late { frame, calls, source, destination });
+        }
+    }
+}
 
 fn give(
     follower: &mut Follower,
     path: Path,
     framed: Framed<'_>,
     sink: &mut dyn FnMut(Event<'_>),
-) -> Verdict {
+) -> Owners {
     let Framed { bytes, frames, flaw } = framed;
-    let at = frames.iter().map(|frame| frame.kept().at).max().unwrap_or_default();
-    follower.message(&Arrival { bytes, path, at, flaw }, Frames::Shared(frames), sink)
+    let times = frames.iter().map(|frame| frame.kept().at);
+    let first = times.clone().min().unwrap_or_default();
+    let at = times.max().unwrap_or_default();
+    follower.message(&Arrival { bytes, path, first, at, flaw }, Frames::Shared(frames), sink)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod calls;
 mod dialogs;
 mod disorder;
 mod early;
+mod fragments;
 mod joins;
 mod limits;
 mod script;

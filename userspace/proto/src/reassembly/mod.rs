@@ -3,14 +3,19 @@
 //! Both keep the original frames, because those are the evidence, and both are bounded in bytes,
 //! entries and age, because anybody can send the first half of something.
 
+mod consumed;
+mod datagram;
 mod held;
 mod ip;
 mod pieces;
+mod recent;
 mod sctp;
+mod shared;
 mod stream;
 mod tcp;
 
 pub(crate) use held::Held;
-pub(crate) use ip::{Fragments, Whole};
-pub(crate) use sctp::Messages;
-pub(crate) use tcp::{Framed, Streams, Verdict};
+pub(crate) use ip::{Assembled, Fed, Fragments, Given};
+pub(crate) use recent::Owners;
+pub(crate) use sctp::{Messages, Taken};
+pub(crate) use tcp::{Framed, Streams};

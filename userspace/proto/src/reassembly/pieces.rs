@@ -74,6 +74,18 @@ impl Pieces {
         (text.len() == length).then_some(text)
     }
 
+    /// The bytes from 0 up to the first that is missing.
+    pub(super) fn beginning(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        for (&at, part) in &self.parts {
+            if at != text.len() as u64 {
+                break;
+            }
+            text.extend_from_slice(part);
+        }
+        text
+    }
+
     /// Whether different bytes came for one place.
     pub(super) fn conflict(&self) -> bool {
         self.conflict

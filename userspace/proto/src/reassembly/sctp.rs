@@ -1,42 +1,54 @@
-//! User messages from SCTP DATA chunks (RFC 9260 §3.3.1, §6.9), as SIP uses them (RFC 4168): one SIP
-//! message is one user message, on any stream, ordered or not.
+//! User messages from the chunks of SCTP packets (RFC 9260 §6.9, RFC 8260 §2), as SIP uses them (RFC
+//! 4168): one SIP message is one user message, on any stream, ordered or not.
+
+mod chunk;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
+use core::time::Duration;
 
-use super::held::Held;
+use super::recent::Owners;
+use super::shared::{Numbers, Shared};
+use super::stream::Framed;
 use crate::call::{Limits, Path};
-use crate::event::Kept;
+use crate::event::{Flaw, Kept};
 use crate::time::Timestamp;
-
-/// A DATA chunk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Data<'a> {
-    /// Transmission sequence number; the parts of a message have consecutive ones.
-    tsn: u32,
-    stream: u16,
-    begins: bool,
-    ends: bool,
-    user_data: &'a [u8],
-}
+use chunk::{Data, Name, data};
 
 /// Messages of which a part is missing yet.
 #[derive(Debug)]
 pub(crate) struct Messages {
     waiting: BTreeMap<Key, Parts>,
-    order: VecDeque<Key>,
+    /// By age: a number that is drawn anew with each part.
+    by_age: BTreeMap<u64, Key>,
+    next_serial: u64,
+    frames: Shared,
+    /// Bytes of user data.
     bytes: usize,
-    limits: (usize, usize),
-    /// Streams whose parts were given up.
+    done: VecDeque<Done>,
+    limits: Bounds,
+    /// Messages that were given up before they were whole.
     pub(crate) given_up: u64,
+    /// Parts that repeat those of messages that were given out.
+    pub(crate) repeated: u64,
 }
 
-/// A stream of an association, in one direction.
-type Key = (Path, u16);
+#[derive(Debug)]
+struct Bounds {
+    messages: usize,
+    bytes: usize,
+    age: Duration,
+}
 
+/// A direction of an association, and what its message is known by.
+type Key = (Path, Name);
+
+/// What there is of messages of one name.
 #[derive(Debug, Default)]
 struct Parts {
+    serial: u64,
+    last_at: Timestamp,
     parts: BTreeMap<u32, Part>,
 }
 
@@ -45,221 +57,225 @@ struct Part {
     begins: bool,
     ends: bool,
     user_data: Box<[u8]>,
-    frames: Vec<Held>,
+    /// Of the packet that it came in, and of those that brought it again.
+    packets: Vec<Numbers>,
+    /// Whether they brought something else.
+    conflict: bool,
 }
 
-/// Takes a message: when it was whole, its text, the frames that formed it.
-type Sink<'s> = dyn FnMut(Timestamp, &[u8], &mut [Held]) + 's;
+/// A message that was given out: its name, its first and last part, and whose it was.
+#[derive(Debug)]
+struct Done {
+    at: Timestamp,
+    key: Key,
+    first: u32,
+    last: u32,
+    owners: Owners,
+}
+
+/// A message taken out of its parts.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) path: Path,
+    text: Vec<u8>,
+    packets: Vec<Numbers>,
+    flaw: Option<Flaw>,
+}
+
+/// Takes a message and says whose it was.
+type Sink<'s> = dyn FnMut(Framed<'_>) -> Owners + 's;
 
 /// More chunks than fit into a packet that anybody sends.
 const MAX_CHUNKS: usize = 64;
 
+/// Messages in several parts that are remembered once they were whole, and for how long: a new
+/// association may use the same numbers again.
+const MAX_DONE: usize = 256;
+const MEMORY: Duration = Duration::from_millis(500);
+
+/// Parts of one message; a longer one than this allows is nobody's SIP.
+const MAX_PARTS: usize = 1024;
+
+/// A part that is mirrored twice, or retransmitted, so often; further copies are counted only.
+const MAX_COPIES: usize = 8;
+
 impl Messages {
     pub(crate) fn new(limits: &Limits) -> Self {
+        let &Limits { datagrams: messages, datagram_bytes: bytes, datagram_age: age, .. } = limits;
         Self {
             waiting: BTreeMap::new(),
-            order: VecDeque::new(),
+            by_age: BTreeMap::new(),
+            next_serial: 0,
+            frames: Shared::default(),
             bytes: 0,
-            limits: (limits.datagrams, limits.datagram_bytes),
+            done: VecDeque::new(),
+            limits: Bounds { messages, bytes, age },
             given_up: 0,
+            repeated: 0,
         }
     }
 
     /// Takes the chunks of a packet, and gives each message that is whole to `sink`, with the frames
-    /// that formed it.
+    /// that formed it; gives the owners of what the packet repeats.
     pub(crate) fn feed(
         &mut self,
         path: Path,
         frames: &[Kept<'_>],
         chunks: &[u8],
+        flaw: Option<Flaw>,
         sink: &mut Sink<'_>,
-    ) {
+    ) -> Owners {
         let at = frames.iter().map(|frame| frame.at).max().unwrap_or_default();
-        // Two messages of one packet share its frames, and a warrant gets each once.
-        let mut held: Vec<_> = frames.iter().map(Held::copy).collect();
-        for data in data_chunks(chunks).take(MAX_CHUNKS) {
+        while self.done.pop_front_if(|done| at.since(done.at) > MEMORY).is_some() {}
+        let packet = self.frames.add(frames);
+        let mut repeated = Owners::new();
+        for data in data(chunks).take(MAX_CHUNKS) {
+            let cut = data.is_cut.then_some(Flaw::BrokenOff);
+            let key = (path, data.message);
             if data.begins && data.ends {
-                sink(at, data.user_data, &mut held);
-                continue;
-            }
-            if let Some((text, mut frames)) = self.part((path, data.stream), &data, frames) {
-                sink(at, &text, &mut frames);
+                let flaw = flaw.or(cut);
+                self.frames.lend(core::slice::from_ref(&packet), |frames| {
+                    sink(Framed { bytes: data.user_data, frames, flaw })
+                });
+            } else if let Some(done) = self.done.iter().find(|done| done.has(&key, data.number)) {
+                self.repeated += 1;
+                repeated.extend(&done.owners);
+            } else if let Some((first, last)) = self.place(key, at, &data, &packet) {
+                let mut whole = self.take(key, first, last);
+                whole.flaw = flaw.or(cut).or(whole.flaw);
+                let owners = self.give(&whole, sink);
+                if self.done.len() >= MAX_DONE {
+                    self.done.pop_front();
+                }
+                self.done.push_back(Done { at, key, first, last, owners });
             }
         }
-        self.evict();
+        // A warrant that has the packet for another message in it does not get it twice.
+        self.frames.lend(core::slice::from_ref(&packet), |mut frames| {
+            repeated.retain(|owner| {
+                let fresh = frames.iter_mut().map(|frame| frame.give(owner.warrant));
+                fresh.fold(false, |any, fresh| any | fresh)
+            });
+        });
+        self.frames.release(&packet);
+        repeated
     }
 
-    /// Keeps a part; gives the message that it completes.
-    fn part(
+    /// Gives a message that was taken to `sink`, and lets go of its frames.
+    pub(crate) fn give(&mut self, taken: &Taken, sink: &mut Sink<'_>) -> Owners {
+        let Taken { text, packets, flaw, .. } = taken;
+        let owners =
+            self.frames.lend(packets, |frames| sink(Framed { bytes: text, frames, flaw: *flaw }));
+        for packet in packets {
+            self.frames.release(packet);
+        }
+        owners
+    }
+
+    /// Gives up parts that have waited too long, or more of them than there is room for: what there
+    /// is of the message, up to its first gap.
+    pub(crate) fn give_up(&mut self, now: Timestamp) -> Option<Taken> {
+        let (_, &key) = self.by_age.first_key_value()?;
+        let parts = self.waiting.get(&key)?;
+        let Bounds { messages, bytes, age } = self.limits;
+        let is_crowded = self.waiting.len() > messages || self.bytes + self.frames.bytes() > bytes;
+        if !is_crowded && parts.last_at.after(age) > now {
+            return None;
+        }
+        self.given_up += 1;
+        let (&first, _) = parts
+            .parts
+            .iter()
+            .find(|(_, part)| part.begins)
+            .or_else(|| parts.parts.first_key_value())?;
+        let mut last = first;
+        while parts.parts.contains_key(&last.wrapping_add(1)) {
+            last = last.wrapping_add(1);
+        }
+        let mut taken = self.take(key, first, last);
+        taken.flaw = Some(Flaw::BrokenOff);
+        Some(taken)
+    }
+
+    /// When the next parts are given up.
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        let (_, key) = self.by_age.first_key_value()?;
+        Some(self.waiting.get(key)?.last_at.after(self.limits.age))
+    }
+
+    /// Puts a part into its place; gives the first and the last number of the message that it
+    /// completes.
+    fn place(
         &mut self,
         key: Key,
+        at: Timestamp,
         data: &Data<'_>,
-        frames: &[Kept<'_>],
-    ) -> Option<(Vec<u8>, Vec<Held>)> {
-        let parts = self.waiting.entry(key).or_insert_with(|| {
-            self.order.push_back(key);
-            Parts::default()
+        packet: &Numbers,
+    ) -> Option<(u32, u32)> {
+        let parts = self.waiting.entry(key).or_default();
+        self.by_age.remove(&parts.serial);
+        self.next_serial += 1;
+        (parts.serial, parts.last_at) = (self.next_serial, at);
+        self.by_age.insert(self.next_serial, key);
+        let &Data { number, begins, ends, user_data, .. } = data;
+        let bytes = &mut self.bytes;
+        let part = parts.parts.entry(number).or_insert_with(|| {
+            *bytes += size_of::<Part>() + user_data.len();
+            let (packets, conflict) = (Vec::new(), false);
+            Part { begins, ends, user_data: user_data.into(), packets, conflict }
         });
-        let part = Part {
-            begins: data.begins,
-            ends: data.ends,
-            user_data: data.user_data.into(),
-            frames: frames.iter().map(Held::copy).collect(),
-        };
-        self.bytes += part.cost();
-        if let Some(before) = parts.parts.insert(data.tsn, part) {
-            self.bytes -= before.cost();
+        part.conflict |= *part.user_data != *user_data;
+        if part.packets.len() < MAX_COPIES {
+            self.frames.hold(packet);
+            part.packets.push(packet.clone());
         }
-        let (first, last) = parts.run(data.tsn)?;
-        let (mut text, mut held) = (Vec::new(), Vec::new());
-        let mut tsn = first;
-        loop {
-            if let Some(part) = parts.parts.remove(&tsn) {
-                self.bytes -= part.cost();
-                text.extend_from_slice(&part.user_data);
-                held.extend(part.frames);
-            }
-            if tsn == last {
-                return Some((text, held));
-            }
-            tsn = tsn.wrapping_add(1);
-        }
+        parts.run(number)
     }
 
-    fn evict(&mut self) {
-        let (most, most_bytes) = self.limits;
-        while self.waiting.len() > most || self.bytes > most_bytes {
-            let Some(oldest) = self.order.pop_front() else { return };
-            let Some(parts) = self.waiting.remove(&oldest) else { continue };
-            self.bytes -= parts.parts.values().map(Part::cost).sum::<usize>();
-            self.given_up += u64::from(!parts.parts.is_empty());
+    /// Takes these parts out, as one message.
+    fn take(&mut self, key: Key, first: u32, last: u32) -> Taken {
+        let (mut text, mut packets, mut conflict) = (Vec::new(), Vec::new(), false);
+        let mut number = first;
+        while let Some(parts) = self.waiting.get_mut(&key) {
+            if let Some(part) = parts.parts.remove(&number) {
+                self.bytes -= size_of::<Part>() + part.user_data.len();
+                text.extend_from_slice(&part.user_data);
+                packets.extend(part.packets);
+                conflict |= part.conflict;
+            }
+            if parts.parts.is_empty() {
+                self.by_age.remove(&parts.serial);
+                self.waiting.remove(&key);
+            }
+            if number == last {
+                break;
+            }
+            number = number.wrapping_add(1);
         }
+        Taken { path: key.0, text, packets, flaw: conflict.then_some(Flaw::Overlap) }
     }
 }
 
 impl Parts {
-    /// First and last TSN of the whole message around this one.
+    /// First and last number of the whole message around this one.
     fn run(&self, around: u32) -> Option<(u32, u32)> {
         let (mut first, mut last) = (around, around);
-        while !self.parts.get(&first)?.begins {
-            first = first.wrapping_sub(1);
+        for _ in 0..MAX_PARTS {
+            match (self.parts.get(&first)?.begins, self.parts.get(&last)?.ends) {
+                (true, true) => return Some((first, last)),
+                (false, _) => first = first.wrapping_sub(1),
+                (true, false) => last = last.wrapping_add(1),
+            }
         }
-        while !self.parts.get(&last)?.ends {
-            last = last.wrapping_add(1);
-        }
-        Some((first, last))
+        None
     }
 }
 
-impl Part {
-    fn cost(&self) -> usize {
-        size_of::<Self>() + self.user_data.len() + self.frames.iter().map(Held::cost).sum::<usize>()
+impl Done {
+    fn has(&self, key: &Key, number: u32) -> bool {
+        self.key == *key && number.wrapping_sub(self.first) <= self.last.wrapping_sub(self.first)
     }
-}
-
-/// The DATA chunks among those of a packet; a chunk of an impossible length ends it.
-fn data_chunks(mut chunks: &[u8]) -> impl Iterator<Item = Data<'_>> {
-    const DATA: u8 = 0;
-    const HEADER: usize = 16;
-    core::iter::from_fn(move || {
-        loop {
-            let (&[kind, flags, l0, l1], _) = chunks.split_first_chunk()?;
-            let length = usize::from(u16::from_be_bytes([l0, l1]));
-            let chunk = chunks.get(..length.max(4).min(chunks.len()))?;
-            if length < 4 {
-                return None;
-            }
-            chunks = chunks.get(length.next_multiple_of(4)..).unwrap_or_default();
-            if kind != DATA {
-                continue;
-            }
-            let (header, user_data) = chunk.split_at_checked(HEADER)?;
-            let &[_, _, _, _, t0, t1, t2, t3, s0, s1, ..] = header else { return None };
-            return Some(Data {
-                tsn: u32::from_be_bytes([t0, t1, t2, t3]),
-                stream: u16::from_be_bytes([s0, s1]),
-                begins: flags & 2 != 0,
-                ends: flags & 1 != 0,
-                user_data,
-            });
-        }
-    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::packet::LinkType;
-    use std::vec;
-
-    fn data(flags: u8, tsn: u32, text: &[u8]) -> Vec<u8> {
-        let mut chunk = vec![0, flags];
-        chunk.extend(u16::try_from(16 + text.len()).unwrap().to_be_bytes());
-        chunk.extend(tsn.to_be_bytes());
-        chunk.extend([0, 1, 0, 0, 0, 0, 0, 0]);
-        chunk.extend(text);
-        chunk.resize(chunk.len().next_multiple_of(4), 0);
-        chunk
-    }
-
-    /// The messages of these packets, each with how many frames formed it.
-    fn messages(packets: &[Vec<u8>]) -> Vec<(Vec<u8>, usize)> {
-        let mut messages = Messages::new(&Limits::default());
-        let end = "192.0.2.1:5060".parse().unwrap();
-        let path = Path { source: end, destination: end };
-        let mut found = Vec::new();
-        for packet in packets {
-            let frame = [Kept::whole(Timestamp(1), 0, LinkType::Raw, packet)];
-            messages.feed(path, &frame, packet, &mut |_, text, held| {
-                found.push((text.to_vec(), held.len()));
-            });
-        }
-        found
-    }
-
-    #[test]
-    fn each_whole_chunk_is_a_message_whatever_stands_beside_it() {
-        let sack = vec![3, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
-        let packet = [sack, data(3, 7, b"one"), data(7, 8, b"two!")].concat();
-        assert_eq!(messages(&[packet]), [(b"one".to_vec(), 1), (b"two!".to_vec(), 1)]);
-    }
-
-    #[test]
-    fn a_fragmented_message_is_whole_in_any_order_and_across_the_wrap() {
-        let parts =
-            [data(2, u32::MAX, b"IN"), data(0, 0, b"VI"), data(0, 1, b"T"), data(1, 2, b"E")];
-        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1]] {
-            let packets: Vec<_> = order.iter().map(|&place| parts[place].clone()).collect();
-            assert_eq!(messages(&packets), [(b"INVITE".to_vec(), 4)], "{order:?}");
-        }
-        let twice = [&parts[..2], &parts[..2], &parts[2..]].concat();
-        assert_eq!(messages(&twice), [(b"INVITE".to_vec(), 4)]);
-    }
-
-    #[test]
-    fn impossible_lengths_end_the_packet() {
-        for length in [0_u16, 3, 15, 0xffff] {
-            let mut packet = data(3, 1, b"x");
-            packet[2..4].copy_from_slice(&length.to_be_bytes());
-            let _ = messages(&[packet.clone()]);
-            packet.truncate(9);
-            assert!(messages(&[packet]).is_empty());
-        }
-    }
-
-    #[test]
-    fn a_flood_of_first_parts_stays_within_its_bounds() {
-        let mut limits = Limits::default();
-        (limits.datagrams, limits.datagram_bytes) = (16, 10_000);
-        let mut messages = Messages::new(&limits);
-        for port in 0..2_000 {
-            let source = std::net::SocketAddr::from(([192, 0, 2, 1], port));
-            let path = Path { source, destination: source };
-            let packet = data(2, 1, &[b'x'; 200]);
-            let frame = [Kept::whole(Timestamp(1), 0, LinkType::Raw, &packet)];
-            messages.feed(path, &frame, &packet, &mut |_, _, _| panic!("nothing is whole"));
-            assert!(messages.waiting.len() <= 16 && messages.bytes <= 10_000);
-        }
-        assert!(messages.given_up >= 1_984);
-    }
-}
+mod tests;

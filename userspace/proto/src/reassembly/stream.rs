@@ -13,8 +13,10 @@
 
 use alloc::vec::Vec;
 
+use super::consumed::Consumed;
 use super::held::Held;
 use super::pieces::Pieces;
+use super::recent::Owners;
 use crate::call::Limits;
 use crate::event::{Flaw, Kept};
 use crate::packet::Segment;
@@ -33,14 +35,8 @@ pub(crate) struct Framed<'a> {
     pub(crate) flaw: Option<Flaw>,
 }
 
-/// Whose message it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Target,
-    Stranger,
-}
-
-type Sink<'a> = dyn FnMut(Framed<'_>) -> Verdict + 'a;
+/// Takes a message and says whose it was.
+type Sink<'a> = dyn FnMut(Framed<'_>) -> Owners + 'a;
 
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -62,6 +58,7 @@ pub(super) struct Stream {
     gap_since: Option<Timestamp>,
     held: Vec<Span>,
     held_cost: usize,
+    consumed: Consumed,
     mode: Mode,
     /// Bytes passed over since the last message.
     junk: usize,
@@ -112,6 +109,7 @@ impl Stream {
             gap_since: None,
             held: Vec::new(),
             held_cost: 0,
+            consumed: Consumed::default(),
             mode: Mode::Line,
             junk: 0,
             conflict: false,
@@ -141,9 +139,12 @@ impl Stream {
     }
 
     pub(super) fn cost(&self) -> usize {
-        size_of::<Self>() + self.head.len() + self.ahead_bytes + self.held_cost
+        let waiting = self.head.len() + self.ahead_bytes + self.held_cost;
+        size_of::<Self>() + waiting + self.consumed.cost()
     }
 
+    /// Takes a segment; one that brings nothing new may be a part of messages that were given out,
+    /// whose owners it gives.
     pub(super) fn feed(
         &mut self,
         frames: &[Kept<'_>],
@@ -151,7 +152,8 @@ impl Stream {
         segment: &Segment<'_>,
         limits: &Limits,
         sink: &mut Sink<'_>,
-    ) {
+    ) -> Owners {
+        let mut owners = Owners::new();
         self.last_at = at;
         let mut sequence = segment.sequence;
         if segment.syn {
@@ -164,12 +166,12 @@ impl Stream {
             }
         }
         if !segment.payload.is_empty() {
-            self.place(frames, sequence, segment.payload, limits, sink);
+            owners = self.place(frames, sequence, segment.payload, limits, sink);
             self.give_messages(limits, sink);
             self.close_gap(at, limits, sink);
             if self.cost() > 4 * limits.message_bytes {
                 self.break_off(limits, sink);
-                self.mode = Mode::GivenUp;
+                self.give_up();
             }
         }
         if segment.last && self.ahead_bytes == 0 {
@@ -178,9 +180,10 @@ impl Stream {
         if self.head.is_empty() {
             self.head = Vec::new();
         }
+        owners
     }
 
-    /// Puts a payload into its place.
+    /// Puts a payload into its place; gives the owners of one that has no place any more.
     fn place(
         &mut self,
         frames: &[Kept<'_>],
@@ -188,7 +191,7 @@ impl Stream {
         payload: &[u8],
         limits: &Limits,
         sink: &mut Sink<'_>,
-    ) {
+    ) -> Owners {
         let mut offset = i64::from(sequence.wrapping_sub(self.next).cast_signed());
         if offset.unsigned_abs() > WINDOW {
             self.break_off(limits, sink);
@@ -196,12 +199,12 @@ impl Stream {
         }
         if self.mode == Mode::GivenUp {
             if offset < 0 {
-                return;
+                return Owners::new();
             }
             self.next = sequence;
             if !sip::looks_like_start_line(payload) {
                 self.next = self.next.wrapping_add(length_of(payload));
-                return;
+                return Owners::new();
             }
             (self.mode, self.junk, offset) = (Mode::Line, 0, 0);
         }
@@ -209,7 +212,7 @@ impl Stream {
         let end = start + payload.len() as u64;
         let consumed = self.end - self.head.len() as u64;
         if end <= consumed {
-            return;
+            return self.consumed.owners(start, end);
         }
         if self.mode == Mode::WithinLine && offset == 0 && sip::looks_like_start_line(payload) {
             // What came before had no line end; a message begins here nevertheless.
@@ -222,7 +225,9 @@ impl Stream {
         }
         let known = usize::try_from(self.end.saturating_sub(start)).unwrap_or(usize::MAX);
         self.compare(start, payload.get(..known).unwrap_or(payload), consumed);
-        let Some(new) = payload.get(known..).filter(|new| !new.is_empty()) else { return };
+        let Some(new) = payload.get(known..).filter(|new| !new.is_empty()) else {
+            return Owners::new();
+        };
         let start = start + known as u64;
         if start == self.end && self.ahead_bytes == 0 {
             self.append(new);
@@ -231,6 +236,13 @@ impl Stream {
             self.conflict |= self.ahead.conflict();
             self.take_ahead();
         }
+        Owners::new()
+    }
+
+    /// Only a segment that begins with a start line is looked at from now on.
+    fn give_up(&mut self) {
+        self.mode = Mode::GivenUp;
+        self.consumed.clear();
     }
 
     /// Bytes that came before, in order: the first stay.
@@ -313,7 +325,7 @@ impl Stream {
                     self.junk += line;
                     self.discard(line);
                     if self.junk > MAX_JUNK {
-                        self.mode = Mode::GivenUp;
+                        self.give_up();
                     } else if end.is_some() {
                         self.mode = Mode::Line;
                     } else {
@@ -352,7 +364,7 @@ impl Stream {
             // Nothing behind it can be believed to be a message: it may be its body.
             sip::Framed::Endless(flaw) => {
                 self.give(self.head.len(), Some(flaw), sink);
-                self.mode = Mode::GivenUp;
+                self.give_up();
                 false
             }
         }
@@ -363,12 +375,13 @@ impl Stream {
         let end = start + length as u64;
         let spans = self.held.iter_mut().filter(|span| span.start < end && span.end > start);
         let overlap = self.conflict.then_some(Flaw::Overlap);
-        let verdict = sink(Framed {
+        let owners = sink(Framed {
             bytes: self.head.get(..length).unwrap_or(&self.head),
             frames: spans.map(|span| &mut span.frame).collect(),
             flaw: flaw.or(overlap),
         });
-        self.target |= verdict == Verdict::Target;
+        self.target |= !owners.is_empty();
+        self.consumed.note(start, end, owners);
         self.junk = 0;
         self.conflict = false;
         self.discard(length);

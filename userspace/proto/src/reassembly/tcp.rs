@@ -2,8 +2,9 @@
 
 use alloc::collections::BTreeMap;
 
+use super::recent::Owners;
+pub(crate) use super::stream::Framed;
 use super::stream::Stream;
-pub(crate) use super::stream::{Framed, Verdict};
 use crate::call::{Limits, Path};
 use crate::event::Kept;
 use crate::packet::Segment;
@@ -25,6 +26,8 @@ pub(crate) struct Streams {
     limits: Limits,
     /// Streams forgotten for want of room.
     pub(crate) evicted: u64,
+    /// Segments that brought nothing new of a target's message.
+    pub(crate) repeated: u64,
 }
 
 type Worth = (bool, u64);
@@ -39,25 +42,29 @@ impl Streams {
             bytes: 0,
             limits: limits.clone(),
             evicted: 0,
+            repeated: 0,
         }
     }
 
-    /// Takes a segment and gives the messages that it completes to `sink`, whose verdict says
-    /// whether the message was a target's.
+    /// Takes a segment and gives the messages that it completes to `sink`, which says whose they
+    /// were; gives the owners of what the segment repeats, where it brings nothing new.
     pub(crate) fn feed(
         &mut self,
         frames: &[Kept<'_>],
         at: Timestamp,
         segment: &Segment<'_>,
-        sink: &mut dyn FnMut(Path, Framed<'_>) -> Verdict,
-    ) {
+        sink: &mut dyn FnMut(Path, Framed<'_>) -> Owners,
+    ) -> Owners {
         if segment.payload.is_empty() && !segment.syn && !segment.last {
-            return;
+            return Owners::new();
         }
         let path = Path { source: segment.source, destination: segment.destination };
         let known = self.take(path);
-        let Some(mut stream) = known.or_else(|| Stream::open(segment, at)) else { return };
-        stream.feed(frames, at, segment, &self.limits, &mut |framed| sink(path, framed));
+        let Some(mut stream) = known.or_else(|| Stream::open(segment, at)) else {
+            return Owners::new();
+        };
+        let repeated =
+            stream.feed(frames, at, segment, &self.limits, &mut |framed| sink(path, framed));
         self.next_serial += 1;
         stream.set_serial(self.next_serial);
         self.put(path, stream);
@@ -67,13 +74,15 @@ impl Streams {
             self.evicted += 1;
             self.forget(path, sink);
         }
+        self.repeated += u64::from(!repeated.is_empty());
+        repeated
     }
 
     /// Gives up what was waited for too long, and forgets idle streams.
     pub(crate) fn expire(
         &mut self,
         now: Timestamp,
-        sink: &mut dyn FnMut(Path, Framed<'_>) -> Verdict,
+        sink: &mut dyn FnMut(Path, Framed<'_>) -> Owners,
     ) {
         while let Some((_, &path)) = self.waiting.first_key_value() {
             let idle = self.streams.get(&path).map(|stream| now.since(stream.last_at()));
@@ -103,13 +112,13 @@ impl Streams {
     }
 
     /// Gives out what is left of messages that never became whole.
-    pub(crate) fn finish(&mut self, sink: &mut dyn FnMut(Path, Framed<'_>) -> Verdict) {
+    pub(crate) fn finish(&mut self, sink: &mut dyn FnMut(Path, Framed<'_>) -> Owners) {
         while let Some((_, &path)) = self.by_worth.first_key_value() {
             self.forget(path, sink);
         }
     }
 
-    fn forget(&mut self, path: Path, sink: &mut dyn FnMut(Path, Framed<'_>) -> Verdict) {
+    fn forget(&mut self, path: Path, sink: &mut dyn FnMut(Path, Framed<'_>) -> Owners) {
         if let Some(mut stream) = self.take(path) {
             stream.break_off(&self.limits, &mut |framed| sink(path, framed));
         }

@@ -18,7 +18,7 @@ fn keep(hold: &mut Hold, at: u64, text: &[u8], names: &[u64]) {
     };
     let whole = [b"frame ahead ", text].concat();
     let kept = Kept::whole(at, 7, LinkType::Ethernet, &whole);
-    let arrival = Arrival { bytes: &whole[12..], path, at, flaw: None };
+    let arrival = Arrival { bytes: &whole[12..], path, first: at, at, flaw: None };
     hold.keep(&arrival, &Frames::Own(&[kept]), names);
 }
 

@@ -73,7 +73,7 @@ proptest! {
             Event::Message { call, frames, .. } => {
                 assert!(calls.contains(&call) && frames.len() <= 1);
             }
-            Event::Reassembled { .. } => {}
+            Event::Reassembled { .. } | Event::Late { .. } => {}
         };
         let mut tenths = 0;
         for (message, wait) in steps {

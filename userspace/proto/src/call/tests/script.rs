@@ -167,6 +167,7 @@ pub(super) fn note(log: &mut String, event: &Event<'_>) {
             writeln!(log, "{} {call} ended: {cause}", second(*at))
         }
         Event::Reassembled { payload, .. } => writeln!(log, "reassembled {}", payload.len()),
+        Event::Late { calls, .. } => writeln!(log, "late of {calls:?}"),
     }
     .expect("room");
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::event::Flaw;
 use crate::made;
 use crate::packet::{self, Body, LinkType};
+use crate::warrant::CallKey;
 use proptest::prelude::*;
 use std::format;
 use std::string::String;
@@ -20,13 +21,14 @@ struct Run {
     streams: Streams,
     given: Vec<Given>,
     frames: Vec<usize>,
-    verdict: Verdict,
+    target: bool,
+    repeated: usize,
 }
 
 impl Run {
     fn new(limits: &Limits) -> Self {
         let streams = Streams::new(limits);
-        Self { streams, given: Vec::new(), frames: Vec::new(), verdict: Verdict::Stranger }
+        Self { streams, given: Vec::new(), frames: Vec::new(), target: false, repeated: 0 }
     }
 
     fn frame(&mut self, seconds: u64, frame: &[u8]) {
@@ -36,12 +38,13 @@ impl Run {
             panic!("a segment");
         };
         let kept = [Kept::whole(at, 0, LinkType::Ethernet, frame)];
-        let Self { streams, given, frames, verdict } = self;
-        streams.feed(&kept, at, &segment, &mut |_, framed| {
+        let Self { streams, given, frames, target, repeated } = self;
+        let owners = streams.feed(&kept, at, &segment, &mut |_, framed| {
             given.push((String::from_utf8_lossy(framed.bytes).into_owned(), framed.flaw));
             frames.push(framed.frames.len());
-            *verdict
+            Owners::from_iter(target.then_some(CallKey { warrant: 1, cin: 1 }))
         });
+        *repeated += owners.len();
     }
 
     fn segment(&mut self, seconds: u64, offset: usize, payload: &[u8]) {
@@ -57,7 +60,7 @@ impl Run {
         let Self { streams, given, .. } = self;
         streams.finish(&mut |_, framed| {
             given.push((String::from_utf8_lossy(framed.bytes).into_owned(), framed.flaw));
-            Verdict::Stranger
+            Owners::new()
         });
         assert_eq!((streams.bytes, streams.by_worth.len(), streams.waiting.len()), (0, 0, 0));
         core::mem::take(given)
@@ -129,6 +132,25 @@ fn a_message_has_the_frames_of_all_its_segments() {
     run.segment(0, 10, &two[10..40]);
     run.segment(0, 40, &two[40..]);
     assert_eq!(run.frames, [2, 2], "the middle segment holds parts of both");
+}
+
+#[test]
+fn segments_of_a_targets_messages_that_come_again_are_told_of() {
+    let stream = stream();
+    for cut in 1..stream.len() {
+        let mut run = Run::new(&Limits::default());
+        run.target = true;
+        run.segment(0, 0, &stream[..cut]);
+        run.segment(0, cut, &stream[cut..]);
+        let before = run.given.len();
+        run.segment(0, 0, &stream[..cut]);
+        run.segment(0, cut, &stream[cut..]);
+        assert_eq!((run.given.len() - before, run.repeated), (0, 2), "{cut}");
+    }
+    let mut run = Run::new(&Limits::default());
+    run.segment(0, 0, &stream);
+    run.segment(0, 0, &stream);
+    assert_eq!(run.repeated, 0, "a stranger's are nobody's");
 }
 
 #[test]
@@ -225,11 +247,11 @@ fn a_message_that_stops_is_given_out_broken() {
 fn a_flood_of_connections_forgets_strangers_and_never_targets() {
     let limits = Limits { streams: 50, stream_bytes: 20_000, ..Limits::default() };
     let mut run = Run::new(&limits);
-    run.verdict = Verdict::Target;
+    run.target = true;
     let message = &messages()[2];
     run.segment(0, 0, message.as_bytes());
     run.segment(0, message.len(), &message.as_bytes()[..30]);
-    run.verdict = Verdict::Stranger;
+    run.target = false;
     for port in 1..2000 {
         let from = format!("203.0.113.9:{port}");
         run.frame(0, &made::tcp(&from, TO, 1, made::ACK, b"INVITE sip:half-a-message SIP"));
