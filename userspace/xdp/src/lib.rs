@@ -27,6 +27,7 @@
 #![allow(unsafe_code, reason = "mapped kernel memory and raw system calls are this crate's work")]
 
 pub mod clock;
+pub mod generator;
 
 mod capability;
 mod error;
