@@ -64,10 +64,7 @@ fn measure(name: &str, settings: &str, seconds: u64, others: &[fn(&AtomicBool)])
     let desk = Desk::lay();
     let config = std::fs::read_to_string(desk.path("config.toml")).expect("settings");
     std::fs::write(desk.path("config.toml"), config + settings).expect("settings");
-    std::fs::create_dir(desk.path("warrants")).expect("a directory");
-    for file in ["warrant.toml", "warrant.toml.minisig"] {
-        std::fs::copy(desk.path(file), desk.path("warrants").join(file)).expect("a copy");
-    }
+    desk.post();
     let arguments = cli::Run {
         interfaces: vec!["cap0".to_owned()],
         warrants: desk.path("warrants"),

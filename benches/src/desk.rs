@@ -42,6 +42,14 @@ impl Desk {
         desk
     }
 
+    /// Puts the warrant into `warrants/`, where `calltap run` reads all that there are.
+    pub fn post(&self) {
+        fs::create_dir(self.path("warrants")).expect("a directory");
+        for file in ["warrant.toml", "warrant.toml.minisig"] {
+            fs::copy(self.path(file), self.path("warrants").join(file)).expect("a copy");
+        }
+    }
+
     /// A path on the desk.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)

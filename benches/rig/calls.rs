@@ -1,0 +1,64 @@
+//! The calls of the target, set up by their signalling: an INVITE and its 200, with descriptions.
+//!
+//! The target is a switchboard, so that one identity has a hundred thousand calls at once: the
+//! capture has to follow each, and to open both its endpoints, before a packet of it is kept.
+
+use std::net::{SocketAddr, SocketAddrV4};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use calltap_bench::call::TARGET;
+use calltap_bench::frame;
+use calltap_xdp::generator::{Sender, Traffic};
+
+use crate::link::Link;
+
+/// Calls of one burst.
+const BURST: u32 = 4;
+
+/// Sets up the target's first `calls` calls, `a_second` of them each second.
+pub(crate) fn set_up(link: &Link, calls: u32, a_second: u32) -> Result<()> {
+    let sender = Sender::open(&link.near)?;
+    let begun = Instant::now();
+    for first in (0..calls).step_by(BURST as usize) {
+        let due = Duration::from_secs_f64(f64::from(first) / f64::from(a_second));
+        thread::sleep(due.saturating_sub(begun.elapsed()));
+        let burst = first..calls.min(first + BURST);
+        let frames: Vec<_> = burst.flat_map(messages).collect();
+        sender.send(&frames)?;
+    }
+    Ok(())
+}
+
+fn messages(call: u32) -> [Vec<u8>; 2] {
+    let [caller, callee] = Traffic::endpoints_of_target(call);
+    let signalling = |media: SocketAddrV4| SocketAddr::from((*media.ip(), 5060));
+    let invite = message(call, "INVITE sip:bob@example.org SIP/2.0", "", caller);
+    let ok = message(call, "SIP/2.0 200 OK", ";tag=b", callee);
+    [
+        frame::udp(signalling(caller), signalling(callee), invite.as_bytes()),
+        frame::udp(signalling(callee), signalling(caller), ok.as_bytes()),
+    ]
+}
+
+fn message(call: u32, start_line: &str, to_tag: &str, media: SocketAddrV4) -> String {
+    let (host, port) = (media.ip(), media.port());
+    let body = format!(
+        "v=0\r\no=- {call} 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n\
+         m=audio {port} RTP/AVP 0\r\na=rtcp-mux\r\n"
+    );
+    format!(
+        "{start_line}\r\n\
+         Via: SIP/2.0/UDP switchboard.example.net;branch=z9hG4bK{call}\r\n\
+         Max-Forwards: 70\r\n\
+         From: <sip:{TARGET}@example.net>;tag=a{call}\r\n\
+         To: <sip:bob@example.org>{to_tag}\r\n\
+         Call-ID: {call}@switchboard.example.net\r\n\
+         CSeq: 1 INVITE\r\n\
+         Contact: <sip:{host}>\r\n\
+         Content-Type: application/sdp\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}

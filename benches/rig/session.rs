@@ -1,0 +1,190 @@
+//! One tool captures a blast of each share, and what it wrote is counted.
+
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use calltap_bench::desk::Desk;
+use calltap_xdp::generator::{CALLS, Generator, Traffic};
+use serde_json::Value;
+
+use crate::calls;
+use crate::link::{Carried, Link};
+use crate::tally::{Tally, first_number};
+use crate::tool::{Running, Tool};
+
+/// What the rig is to do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    /// Frames of a blast.
+    pub(crate) frames: u32,
+    /// Calls of the target set up before media flows.
+    pub(crate) calls: u32,
+    /// Calls set up a second.
+    pub(crate) calls_a_second: u32,
+    /// The CPU of the tool; the generator, and the kernel's half of the link, have CPU 0.
+    pub(crate) cpu: usize,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { frames: 4 << 20, calls: CALLS, calls_a_second: 4_000, cpu: 1 }
+    }
+}
+
+/// A blast, as a tool took it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Blast {
+    /// Frames of the target in a hundred.
+    pub(crate) share: u8,
+    /// How long sending took.
+    pub(crate) time: Duration,
+    /// What the link made of it.
+    pub(crate) carried: Carried,
+    /// Frames of the target among those sent.
+    pub(crate) wanted: u64,
+    /// Frames of the target in what the tool wrote.
+    pub(crate) written: u64,
+    /// CPU time of the tool, writing included.
+    pub(crate) cpu: Duration,
+}
+
+impl Blast {
+    /// Frames a second that the link carried.
+    pub(crate) fn offered(&self) -> f64 {
+        self.carried.taken as f64 / self.time.as_secs_f64()
+    }
+
+    /// Frames a second that came to a file.
+    pub(crate) fn written_rate(&self) -> f64 {
+        self.written as f64 / self.time.as_secs_f64()
+    }
+
+    /// CPU seconds for each frame written.
+    pub(crate) fn cpu_per_written(&self) -> f64 {
+        self.cpu.as_secs_f64() / self.written.max(1) as f64
+    }
+
+    /// What of the wanted is missing, of 1; the link's refusals are nobody's loss.
+    pub(crate) fn loss(&self) -> f64 {
+        1.0 - self.written as f64 / self.wanted.max(1) as f64
+    }
+}
+
+/// What a session left.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) tool: Tool,
+    pub(crate) blasts: Vec<Blast>,
+    pub(crate) tally: Tally,
+    /// What calltap said at its end.
+    pub(crate) summary: Option<Summary>,
+}
+
+/// What of calltap's summary the rig looks at.
+#[derive(Clone, Debug)]
+pub(crate) struct Summary {
+    /// `frames`, as calltap prints it.
+    pub(crate) frames: Value,
+    /// Calls that were recorded.
+    pub(crate) calls: usize,
+    /// Frames that it says are in its volumes.
+    pub(crate) in_volumes: u64,
+    /// `trigger_us`.
+    pub(crate) trigger_us: Value,
+    /// Frames in the sum over all places that nobody can explain: what the link took beside what
+    /// calltap has seen, seen beside passed, filtered, delivered and lost, delivered beside what
+    /// its volumes say and beside what is in them; and frames that are there twice or damaged.
+    pub(crate) unexplained: u64,
+}
+
+/// Has `tool` capture a blast of each of `shares` into fresh files in `dir`, which is removed.
+pub(crate) fn session(tool: Tool, shares: &[u8], plan: &Plan, dir: &Path) -> Result<Session> {
+    let desk = Desk::lay();
+    desk.post();
+    let link = Link::open()?;
+    let before = Link::carried()?;
+    let running = tool.start(plan.cpu, dir, &desk)?;
+    if tool == Tool::Calltap {
+        calls::set_up(&link, plan.calls, plan.calls_a_second)?;
+        running.settle();
+    }
+    let mut blasts = Vec::new();
+    for &share in shares {
+        blasts.push(blast(&link, &running, Traffic::new(share), plan)?);
+    }
+    let stopped = running.stop()?;
+    let sent: Vec<_> =
+        blasts.iter().map(|blast| (Traffic::new(blast.share), u64::from(plan.frames))).collect();
+    let tally = Tally::of(&stopped.files, &sent)?;
+    for blast in &mut blasts {
+        blast.written = tally.media_at(blast.share);
+    }
+    let mut summary = None;
+    if tool == Tool::Calltap {
+        let said = File::open(&stopped.stdout)?;
+        let said: Value = serde_json::from_reader(BufReader::new(said))
+            .with_context(|| format!("calltap ({}) said: {}", stopped.status, stopped.words))?;
+        let carried = Link::carried()? - before;
+        summary = Some(Summary::of(&said, carried, &tally)?);
+    }
+    fs::remove_dir_all(dir)?;
+    Ok(Session { tool, blasts, tally, summary })
+}
+
+fn blast(link: &Link, running: &Running, traffic: Traffic, plan: &Plan) -> Result<Blast> {
+    let generator = Generator::load(traffic)?;
+    let first = first_number(traffic);
+    generator.go_on_at(first)?;
+    let (before, cpu) = (Link::carried()?, running.cpu());
+    let begun = Instant::now();
+    generator.send(&link.near, plan.frames)?;
+    let time = begun.elapsed();
+    running.settle();
+    let cpu = running.cpu() - cpu;
+    // The far end has taken what it ever will.
+    thread::sleep(Duration::from_millis(50));
+    let carried = Link::carried()? - before;
+    let made = generator.made()? - first;
+    if carried.taken + carried.refused != made {
+        bail!("{made} frames were made, and the link has {carried:?}");
+    }
+    let wanted = traffic.of_target(first + made) - traffic.of_target(first);
+    Ok(Blast { share: traffic.share(), time, carried, wanted, written: 0, cpu })
+}
+
+impl Summary {
+    fn of(said: &Value, carried: Carried, tally: &Tally) -> Result<Self> {
+        let frames = &said["frames"];
+        let count = |name: &str| frames[name].as_u64().context("calltap gave no counters");
+        let lost: u64 = frames["lost"]
+            .as_object()
+            .into_iter()
+            .flat_map(|lost| lost.values().filter_map(Value::as_u64))
+            .sum();
+        let (seen, delivered) = (count("seen")?, count("delivered")?);
+        let accounted = count("passed")? + count("filtered")? + delivered + lost;
+        let volumes = said["volumes"].as_array().map_or(&[][..], Vec::as_slice);
+        let in_volumes = volumes.iter().filter_map(|volume| volume["packets"].as_u64()).sum();
+        let found =
+            tally.frames() - volumes.iter().filter_map(|it| it["carried"].as_u64()).sum::<u64>();
+        let unexplained = seen.abs_diff(carried.taken)
+            + seen.abs_diff(accounted)
+            + delivered.abs_diff(in_volumes)
+            + found.abs_diff(in_volumes)
+            + tally.duplicates
+            + tally.corrupt
+            + tally.disorder
+            + tally.strangers;
+        Ok(Self {
+            frames: frames.clone(),
+            calls: said["calls"].as_array().map_or(0, Vec::len),
+            in_volumes,
+            trigger_us: said["trigger_us"].clone(),
+            unexplained,
+        })
+    }
+}
