@@ -132,6 +132,7 @@ fn joined(lines: Vec<CallLine>) -> Vec<CallLine> {
                 call.iri_packets += line.iri_packets;
                 call.cc_packets += line.cc_packets;
                 call.streams.extend(line.streams);
+                call.digits.extend(line.digits);
                 call.volumes.extend(line.volumes);
                 call.volumes.dedup();
             }

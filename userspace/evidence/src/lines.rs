@@ -34,6 +34,9 @@ pub struct CallLine {
     pub cc_packets: u64,
     /// Its RTP streams.
     pub streams: Vec<StreamLine>,
+    /// Keys that were pressed, in order of time; absent where there were none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub digits: Vec<DigitLine>,
     /// The volumes that hold its packets, repeated ones not counted; set by the store.
     pub volumes: Vec<String>,
 }
@@ -56,6 +59,19 @@ pub struct Joined {
     pub value: String,
     /// The number of the call joined to.
     pub cin: u32,
+}
+
+/// A key that was pressed during a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DigitLine {
+    /// When its first packet, or the message that names it, was received (RFC 3339).
+    pub at: String,
+    /// `0` to `9`, `*`, `#`, `A` to `D`, `flash`, or `event-` and the code of another event.
+    pub digit: String,
+    /// How it was sent: `rtp-event` (RFC 4733).
+    pub by: String,
+    /// How long it lasted, in milliseconds; none where nothing says so.
+    pub duration_ms: Option<u64>,
 }
 
 /// One RTP stream of a call (RFC 3550).

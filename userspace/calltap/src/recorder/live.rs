@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use calltap_evidence::lines::{CallLine, Match};
+use calltap_evidence::lines::{CallLine, DigitLine, Match};
 use calltap_proto::media::MediaTerms;
 use calltap_proto::rtcp::Reports;
-use calltap_proto::rtp::Streams;
+use calltap_proto::rtp::{Digit, Events, Streams};
 use calltap_proto::{MediaKind, Timestamp};
 
 use super::CallFacts;
@@ -16,6 +16,7 @@ pub(super) struct LiveCall {
     media: BTreeMap<SocketAddr, (MediaKind, Box<MediaTerms>)>,
     streams: Streams,
     pub(super) reports: Reports,
+    events: Events,
     /// Endpoints, each with a peer that no description named.
     learned: BTreeSet<(SocketAddr, SocketAddr)>,
     /// Frames were lost on the way here while it lived: what its streams miss may be ours.
@@ -31,6 +32,7 @@ impl LiveCall {
             media: BTreeMap::new(),
             streams: Streams::default(),
             reports: Reports::default(),
+            events: Events::default(),
             learned: BTreeSet::new(),
             own_loss: false,
             recorded: false,
@@ -92,6 +94,7 @@ impl LiveCall {
         }
         if *kind == MediaKind::Rtp {
             self.streams.feed(at, source, destination, payload, &terms.clocks);
+            self.events.feed(at, source, destination, payload, &terms.clocks);
         }
     }
 
@@ -102,6 +105,10 @@ impl LiveCall {
             return None;
         }
         let streams = self.streams.iter().map(|stream| self.stream_line(&stream)).collect();
+        // Four bytes of an encrypted stream say nothing of keys.
+        let digits = self.events.digits().into_iter();
+        let digits = digits.filter(|it| self.encryption(it.source, it.destination) == "none");
+        let digits = digits.map(|it| digit_line(&it)).collect();
         let facts = self.facts;
         Some(CallLine {
             cin: facts.call.cin,
@@ -114,8 +121,26 @@ impl LiveCall {
             ended: rfc3339(at_ns),
             cause: cause.to_owned(),
             streams,
+            digits,
             ..CallLine::default()
         })
+    }
+}
+
+fn digit_line(digit: &Digit) -> DigitLine {
+    let key = match digit.code {
+        code @ 0..=9 => char::from(b'0' + code).to_string(),
+        10 => "*".to_owned(),
+        11 => "#".to_owned(),
+        code @ 12..=15 => char::from(b'A' + code - 12).to_string(),
+        16 => "flash".to_owned(),
+        code => format!("event-{code}"),
+    };
+    DigitLine {
+        at: rfc3339(digit.at.0),
+        digit: key,
+        by: "rtp-event".to_owned(),
+        duration_ms: Some(digit.duration_ms),
     }
 }
 

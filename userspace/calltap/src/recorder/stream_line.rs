@@ -1,5 +1,7 @@
 //! What is counted of a stream, as a line of evidence.
 
+use std::net::SocketAddr;
+
 use calltap_evidence::lines::{EModelLine, RtcpLine, StreamLine, VoipMetricsLine};
 use calltap_proto::media::Keying;
 use calltap_proto::rtcp::VoipMetrics;
@@ -11,13 +13,12 @@ impl LiveCall {
     /// The line of one of its streams.
     pub(super) fn stream_line(&self, stream: &Stream) -> StreamLine {
         let (source, destination) = (stream.source, stream.destination);
-        let announced = self.terms(source, destination);
         // A gap that may be ours says nothing about the network.
         let quality = stream.quality().filter(|_| !self.own_loss);
         StreamLine {
             association: if self.is_learned(source, destination) { "learned" } else { "sdp-match" }
                 .to_owned(),
-            encryption: announced.map_or("unknown", |(_, terms)| keying(terms.keying)).to_owned(),
+            encryption: self.encryption(source, destination).to_owned(),
             src: source.to_string(),
             dst: destination.to_string(),
             ssrc: format!("{:#010x}", stream.ssrc),
@@ -40,6 +41,12 @@ impl LiveCall {
             }),
             rtcp: self.rtcp_line(stream),
         }
+    }
+
+    /// How a flow is encrypted.
+    pub(super) fn encryption(&self, source: SocketAddr, destination: SocketAddr) -> &'static str {
+        let announced = self.terms(source, destination);
+        announced.map_or("unknown", |(_, terms)| keying(terms.keying))
     }
 
     /// What its receiver reported; none where it reported nothing.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use calltap_proto::packet::{self, Body, LinkType};
 use calltap_proto::rtcp::{Reports, compound};
-use calltap_proto::rtp::{PayloadClocks, Streams, is_rtcp};
+use calltap_proto::rtp::{Events, PayloadClocks, Streams, is_rtcp};
 use calltap_proto::{Timestamp, sdp, sip as sip_scan};
 
 use super::input::Input;
@@ -50,7 +50,8 @@ pub(crate) fn rtp_rtcp(data: &[u8]) {
     let mut clocks = PayloadClocks::new();
     clocks.map(input.byte(), input.take(8), u32::from(input.byte()) * 1000);
     let mut streams = Streams::with_limit(4);
-    let mut reports = Reports::default();
+    clocks.map(101, b"telephone-event", 8000);
+    let (mut reports, mut events) = (Reports::default(), Events::default());
     let (mut at, mut rtp) = (Timestamp(0), 0);
     while !input.is_empty() {
         at.0 += u64::try_from(input.number()).unwrap() * 10_000;
@@ -64,7 +65,10 @@ pub(crate) fn rtp_rtcp(data: &[u8]) {
             assert!(packets.count() * 4 <= datagram.len(), "a packet has a header");
         }
         rtp += u64::from(is_rtp);
+        events.feed(at, from, to, datagram, &clocks);
     }
+    let digits = events.digits();
+    assert!(digits.len() as u64 <= rtp && digits.is_sorted_by_key(|digit| digit.at));
     for ssrc in 0..16 {
         let found = reports.about(to, from, ssrc);
         let last = found.last.map_or(0, |block| block.fraction_lost);

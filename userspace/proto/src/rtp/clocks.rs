@@ -16,6 +16,8 @@ pub struct PayloadClocks {
     /// Telephone events (RFC 4733) repeat one timestamp and comfort noise (RFC 3389) comes at
     /// will, so neither says anything about the network's jitter.
     unpaced: u128,
+    /// One bit a payload type that is telephone events.
+    events: u128,
     /// What each payload type encodes, where that is known.
     codecs: [Codec; 128],
 }
@@ -49,9 +51,19 @@ const STATIC: [(u8, u32); 25] = [
     (34, 90000),
 ];
 
+/// What is known of one payload type.
+#[derive(Clone, Copy, PartialEq)]
+struct Payload {
+    rate_hz: u32,
+    is_unpaced: bool,
+    is_event: bool,
+    codec: Codec,
+}
+
 impl Default for PayloadClocks {
     fn default() -> Self {
-        let mut clocks = Self { rates: [0; 128], unpaced: 0, codecs: [Codec::Unknown; 128] };
+        let mut clocks =
+            Self { rates: [0; 128], unpaced: 0, events: 0, codecs: [Codec::Unknown; 128] };
         for (payload_type, rate_hz) in STATIC {
             let encoding: &[u8] = match payload_type {
                 0 | 8 => b"PCMU",
@@ -78,18 +90,19 @@ impl PayloadClocks {
     ///
     /// Payload types above 127 cannot occur and are passed over.
     pub fn map(&mut self, payload_type: u8, encoding: &[u8], rate_hz: u32) {
-        let unpaced = [b"telephone-event".as_slice(), b"tone", b"CN"]
-            .iter()
-            .any(|name| name.eq_ignore_ascii_case(encoding));
-        self.put(payload_type, (rate_hz, unpaced, Codec::named(encoding)));
+        let is = |name: &[u8]| name.eq_ignore_ascii_case(encoding);
+        let is_event = is(b"telephone-event");
+        let is_unpaced = is_event || is(b"tone") || is(b"CN");
+        let codec = Codec::named(encoding);
+        self.put(payload_type, Payload { rate_hz, is_unpaced, is_event, codec });
     }
 
     /// Takes over what `other` maps beyond the static table.
     pub fn merge(&mut self, other: &Self) {
         let fixed = Self::default();
         for payload_type in 0..128 {
-            let theirs = other.clock(payload_type);
-            if theirs != fixed.clock(payload_type) {
+            let theirs = other.payload(payload_type);
+            if theirs != fixed.payload(payload_type) {
                 self.put(payload_type, theirs);
             }
         }
@@ -98,7 +111,7 @@ impl PayloadClocks {
     /// Timestamp units a second of a payload type, where known.
     #[must_use]
     pub fn rate_hz(&self, payload_type: u8) -> Option<u32> {
-        Some(self.clock(payload_type).0).filter(|&rate| rate != 0)
+        self.rates.get(usize::from(payload_type)).copied().filter(|&rate| rate != 0)
     }
 
     /// Whether a payload type's packets come at the pace of their timestamps.
@@ -106,7 +119,13 @@ impl PayloadClocks {
     /// Not so telephone events and comfort noise, which must not move the jitter.
     #[must_use]
     pub fn is_paced(&self, payload_type: u8) -> bool {
-        !self.clock(payload_type).1
+        !bit(self.unpaced, payload_type)
+    }
+
+    /// Whether a payload type is telephone events (RFC 4733).
+    #[must_use]
+    pub fn is_event(&self, payload_type: u8) -> bool {
+        bit(self.events, payload_type)
     }
 
     /// What a payload type encodes, where that is known.
@@ -115,22 +134,33 @@ impl PayloadClocks {
         self.codecs.get(usize::from(payload_type)).copied().unwrap_or_default()
     }
 
-    fn clock(&self, payload_type: u8) -> (u32, bool, Codec) {
-        let rate = self.rates.get(usize::from(payload_type)).copied().unwrap_or(0);
-        let unpaced = payload_type < 128 && self.unpaced >> payload_type & 1 == 1;
-        (rate, unpaced, self.codec(payload_type))
+    fn payload(&self, payload_type: u8) -> Payload {
+        Payload {
+            rate_hz: self.rate_hz(payload_type).unwrap_or(0),
+            is_unpaced: bit(self.unpaced, payload_type),
+            is_event: bit(self.events, payload_type),
+            codec: self.codec(payload_type),
+        }
     }
 
-    fn put(&mut self, payload_type: u8, (rate_hz, unpaced, codec): (u32, bool, Codec)) {
+    fn put(&mut self, payload_type: u8, payload: Payload) {
         if let Some(known) = self.codecs.get_mut(usize::from(payload_type)) {
-            *known = codec;
+            *known = payload.codec;
         }
         if let Some(rate) = self.rates.get_mut(usize::from(payload_type)) {
-            *rate = rate_hz;
-            self.unpaced &= !(1 << payload_type);
-            self.unpaced |= u128::from(unpaced) << payload_type;
+            *rate = payload.rate_hz;
+            for (bits, is) in
+                [(&mut self.unpaced, payload.is_unpaced), (&mut self.events, payload.is_event)]
+            {
+                *bits &= !(1 << payload_type);
+                *bits |= u128::from(is) << payload_type;
+            }
         }
     }
+}
+
+fn bit(bits: u128, payload_type: u8) -> bool {
+    payload_type < 128 && bits >> payload_type & 1 == 1
 }
 
 impl fmt::Debug for PayloadClocks {
@@ -167,6 +197,7 @@ mod tests {
         clocks.map(200, b"none", 1);
         assert_eq!(clocks.rate_hz(96), Some(48000));
         assert!(clocks.is_paced(96) && !clocks.is_paced(101));
+        assert!(clocks.is_event(101) && !clocks.is_event(13) && !clocks.is_event(200));
     }
 
     #[test]

@@ -56,7 +56,29 @@ impl Header {
     /// # Errors
     ///
     /// [`Malformed`] where it is none; the datagram may be RTCP, STUN or DTLS.
+    #[inline]
     pub fn parse(datagram: &[u8]) -> Result<Self, Malformed> {
+        Self::measure(datagram).map(|(header, _)| header)
+    }
+
+    /// Reads the header of a datagram; gives the payload behind it too, without padding.
+    ///
+    /// # Errors
+    ///
+    /// As [`Header::parse`], and where there is more padding than payload.
+    pub fn with_payload(datagram: &[u8]) -> Result<(Self, &[u8]), Malformed> {
+        let (header, start) = Self::measure(datagram)?;
+        let payload = datagram.get(start..).unwrap_or_default();
+        let is_padded = datagram.first().is_some_and(|first| first & 0x20 != 0);
+        let padding = if is_padded { payload.last().copied().map_or(1, usize::from) } else { 0 };
+        let whole = payload.len().checked_sub(padding).and_then(|end| payload.get(..end));
+        let (need, have) = (start + padding, datagram.len());
+        Ok((header, whole.ok_or(Malformed::Short { need, have })?))
+    }
+
+    /// The header, and its length.
+    #[inline]
+    fn measure(datagram: &[u8]) -> Result<(Self, usize), Malformed> {
         let have = datagram.len();
         let Some(&[first, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3]) =
             datagram.first_chunk::<FIXED>()
@@ -83,13 +105,14 @@ impl Header {
         if have < need {
             return Err(Malformed::Short { need, have });
         }
-        Ok(Self {
+        let header = Self {
             marker: second & 0x80 != 0,
             payload_type: second & 0x7f,
             sequence: u16::from_be_bytes([s0, s1]),
             timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
             ssrc: u32::from_be_bytes([c0, c1, c2, c3]),
-        })
+        };
+        Ok((header, need))
     }
 }
 
@@ -133,6 +156,20 @@ mod tests {
     }
 
     #[test]
+    fn the_payload_ends_where_its_padding_begins() {
+        let mut packet = Vec::from(PCMU);
+        packet.extend([1, 2, 3, 4]);
+        assert_eq!(Header::with_payload(&packet).expect("RTP").1, [1, 2, 3, 4]);
+        packet[0] |= 0x20;
+        packet[15] = 2;
+        assert_eq!(Header::with_payload(&packet).expect("RTP").1, [1, 2]);
+        packet[15] = 5;
+        assert_eq!(Header::with_payload(&packet), Err(Malformed::Short { need: 17, have: 16 }));
+        packet.truncate(12);
+        assert_eq!(Header::with_payload(&packet), Err(Malformed::Short { need: 13, have: 12 }));
+    }
+
+    #[test]
     fn rtcp_stun_and_dtls_are_no_rtp() {
         let cases: [(&[u8], Malformed); 4] = [
             (&[0x80, 200, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0], Malformed::Rtcp(200)),
@@ -149,7 +186,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
-            let _ = Header::parse(&bytes);
+            let _ = Header::with_payload(&bytes);
             let _ = is_rtcp(&bytes);
         }
     }

@@ -1,12 +1,14 @@
 //! RTP and RTCP (RFC 3550): the fixed header, payload clocks, and streams with loss and jitter.
 
 mod clocks;
+mod events;
 mod header;
 mod quality;
 mod stream;
 mod streams;
 
 pub use clocks::PayloadClocks;
+pub use events::{Digit, Events};
 pub use header::{Header, Malformed, is_rtcp};
 pub use quality::{Codec, Quality, R0};
 pub use stream::Stream;
