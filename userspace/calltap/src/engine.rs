@@ -121,9 +121,13 @@ impl Engine {
         let signalling = spawn("signalling", move || {
             signalling::follow(reach, orders, rules, hearing, &requested, &ready)
         })?;
+        let seen = requests.clone();
         let recorder = spawn("recorder", move || {
-            writer::write(recorder, &delivered, clock, |warrant| {
+            let stopped = |warrant| {
                 let _ = alarm.send(Alarm::Stopped(warrant));
+            };
+            writer::write(recorder, &delivered, clock, stopped, |call, at| {
+                let _ = seen.send(Request::MediaSeen(call, at));
             })
         })?;
         // A frame that comes from now on finds everything in its place.

@@ -2,6 +2,8 @@
 //!
 //! `replay` and `run` share this: they differ only in their [`Effects`].
 
+use std::collections::BTreeMap;
+
 use calltap_evidence::record::{Authority, Record};
 use calltap_proto::packet::{self, Body};
 use calltap_proto::target::Numbering;
@@ -90,6 +92,13 @@ impl Follower {
         in_force.map(|order| order.warrant.not_after).max()
     }
 
+    /// What was seen of signalling and given up, by name.
+    pub fn counted(&self) -> BTreeMap<&'static str, u64> {
+        let mut counted: BTreeMap<_, _> = self.tracker.counters().named().into_iter().collect();
+        counted.insert("media_let_go", self.listening.media_let_go());
+        counted
+    }
+
     /// Who is listened to now.
     pub fn content(&self) -> &Content {
         &self.listening.content
@@ -123,6 +132,11 @@ impl Follower {
     /// Takes in a frame of media.
     pub fn media(&mut self, kept: Kept<'_>, effects: &mut impl Effects) {
         self.listening.keep(&kept, &[], effects);
+    }
+
+    /// Media of a call was recorded: it is not over although its signalling is silent.
+    pub fn media_seen(&mut self, call: CallKey, at: Timestamp) {
+        self.tracker.media_seen(call, at);
     }
 
     /// Takes in a frame of media that a worker was in doubt about.

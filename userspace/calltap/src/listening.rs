@@ -37,6 +37,11 @@ impl Listening {
         self.command(Command::Forget(warrant), effects);
     }
 
+    /// Frames of unknown peers that were held, and let go as strangers'.
+    pub(crate) fn media_let_go(&self) -> u64 {
+        self.latch.frames_let_go()
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         self.latch.next_deadline()
     }

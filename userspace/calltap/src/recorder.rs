@@ -99,6 +99,8 @@ pub struct Recorder {
     warrants: BTreeMap<String, u32>,
     /// Warrants whose evidence cannot be written any more.
     stopped: Vec<u32>,
+    /// Calls of which media was recorded, not told yet.
+    heard: Vec<(CallKey, Timestamp)>,
 }
 
 /// What a session left behind.
@@ -119,7 +121,7 @@ impl Recorder {
     /// admitted under these numbers.
     pub fn new(store: Store, links: Vec<LinkType>, warrants: BTreeMap<String, u32>) -> Self {
         let (live, stopped) = (BTreeMap::new(), Vec::new());
-        Self { store, links, live, warrants, stopped }
+        Self { store, links, live, warrants, stopped, heard: Vec::new() }
     }
 
     /// Adds an interface that came up on the way; gives its number.
@@ -173,6 +175,12 @@ impl Recorder {
         }
     }
 
+    /// Tells `heard` of each call of which media was recorded since the last time, at most once a
+    /// second of its arrival.
+    pub fn media_seen(&mut self, mut heard: impl FnMut(CallKey, Timestamp)) {
+        self.heard.drain(..).for_each(|(call, at)| heard(call, at));
+    }
+
     /// Lets time pass: flushes, and rotates what is due. Gives the warrants stopped by it.
     pub fn tick(&mut self, now_ns: u64) -> Vec<u32> {
         let errors = self.store.tick(now_ns);
@@ -204,10 +212,14 @@ impl Recorder {
         if record.kind() == Kind::Iri {
             return;
         }
+        let at = Timestamp(record.at_ns());
+        if live.is_heard_anew(at) {
+            self.heard.push((call, at));
+        }
         let link = usize::try_from(record.interface()).ok().and_then(|it| self.links.get(it));
         let Some(&link) = link else { return };
         let Some((source, destination, payload)) = datagram(link, record.frame()) else { return };
-        live.content(Timestamp(record.at_ns()), source, destination, payload);
+        live.content(at, source, destination, payload);
     }
 
     fn close(&mut self, live: LiveCall, at_ns: u64, cause: &str) {

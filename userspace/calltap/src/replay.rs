@@ -148,16 +148,19 @@ impl Replaying {
             _ => self.follower.feed(kept, &mut self.outlet),
         }
         self.outlet.tick(at);
+        let Self { follower, outlet, .. } = self;
+        outlet.recorder.media_seen(|call, at| follower.media_seen(call, at));
     }
 
     /// Seals the evidence; whether all that was to be written was, and what it is.
     fn finish(mut self) -> (bool, Summary) {
         self.follower.finish(self.now, &mut self.outlet);
         let recorded = self.outlet.finish(self.now);
+        let signalling = self.follower.counted();
         let unwritten = recorded.unwritten.min(self.frames.delivered);
         self.frames.delivered -= unwritten;
         self.frames.lose("disk", unwritten);
-        (recorded.whole, Summary::new(self.frames, recorded, None))
+        (recorded.whole, Summary::new(self.frames, recorded, signalling, None))
     }
 }
 

@@ -79,7 +79,7 @@ impl Ended {
         });
         let fine = !self.failed && unexplained == 0 && self.recorded.whole;
         let outcome = if fine { Outcome::Fine } else { Outcome::NotFine };
-        Ok((outcome, Summary::new(frames, self.recorded, trigger_us)))
+        Ok((outcome, Summary::new(frames, self.recorded, self.closing.counted, trigger_us)))
     }
 
     /// Adds up what the kernel, the sockets, the workers and the recorder counted.

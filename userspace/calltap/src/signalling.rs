@@ -3,12 +3,13 @@
 //! It hears the signalling, follows the calls, tells the workers whom to listen to, and then the
 //! kernel: in that order, so that no packet reaches a worker that does not expect it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use calltap_evidence::chunk::Chunk;
 use calltap_evidence::record::Record;
-use calltap_proto::Timestamp;
+use calltap_proto::{CallKey, Timestamp};
 use calltap_xdp::clock::{self, Offset};
 use calltap_xdp::{Filter, Statistics};
 use crossbeam::channel::{Receiver, Sender};
@@ -58,6 +59,8 @@ pub struct Closing {
     pub received: u64,
     /// What those have lost.
     pub statistics: Vec<Statistics>,
+    /// What was seen of signalling and given up, by name.
+    pub counted: BTreeMap<&'static str, u64>,
 }
 
 /// What the control thread asks of it.
@@ -67,6 +70,8 @@ pub enum Request {
     Detach(Sender<()>),
     /// The evidence of this warrant cannot be written: execute it no longer.
     Withdraw(u32),
+    /// Media of the call was recorded, at this time of its arrival.
+    MediaSeen(CallKey, Timestamp),
 }
 
 struct Outlet {
@@ -231,6 +236,7 @@ pub fn follow(
                     warn!(warrant, "the warrant is executed no longer");
                     follower.withdraw(warrant, &mut outlet);
                 }
+                Request::MediaSeen(call, at) => follower.media_seen(call, at),
             }
         }
         let heard = hearing.hear(|doubt, kept| {
@@ -274,6 +280,7 @@ pub fn follow(
         lost_records: outlet.lost_records,
         received: hearing.received(),
         statistics: hearing.statistics().collect(),
+        counted: follower.counted(),
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Summary {
     pub calls: Vec<CallLine>,
     /// The sealed volumes.
     pub volumes: Vec<Volume>,
+    /// What was seen of signalling and given up, by name.
+    pub signalling: BTreeMap<&'static str, u64>,
     /// How long it took from a message's arrival until its endpoints were in the kernel's map;
     /// absent where there is no kernel map.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,9 +83,14 @@ pub struct Trigger {
 
 impl Summary {
     /// Puts together what the parts of the engine counted.
-    pub fn new(frames: Frames, recorded: Recorded, trigger_us: Option<Trigger>) -> Self {
+    pub fn new(
+        frames: Frames,
+        recorded: Recorded,
+        signalling: BTreeMap<&'static str, u64>,
+        trigger_us: Option<Trigger>,
+    ) -> Self {
         let volumes = recorded.volumes.into_iter().map(Volume::from).collect();
-        Self { frames, calls: joined(recorded.calls), volumes, trigger_us }
+        Self { frames, calls: joined(recorded.calls), volumes, signalling, trigger_us }
     }
 
     /// Prints the object on standard output, or without `json` a few lines for a person.
@@ -103,6 +110,9 @@ impl Summary {
         for (place, frames) in lost {
             writeln!(out, "  lost    {frames} at {place}")?;
         }
+        let counted = |name| self.signalling.get(name).copied().unwrap_or_default();
+        write!(out, "messages  {} seen: {} of targets, ", counted("messages"), counted("kept"))?;
+        writeln!(out, "{} of them flawed", counted("flawed"))?;
         for call in &self.calls {
             let CallLine { liid, cin, call_id, iri_packets, cc_packets, .. } = call;
             write!(

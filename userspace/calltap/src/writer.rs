@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use calltap_proto::{CallKey, Timestamp};
 use calltap_xdp::clock::{self, Offset};
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 
@@ -18,12 +19,13 @@ const LAG: Duration = Duration::from_millis(200);
 const NAP: Duration = Duration::from_millis(50);
 
 /// Writes until every other thread has ended; `stopped` is told each warrant whose evidence can no
-/// longer be written.
+/// longer be written, `heard` each call that has media, once a second.
 pub fn write(
     mut recorder: Recorder,
     delivered: &Receiver<Delivery>,
     clock: Offset,
     stopped: impl Fn(u32),
+    heard: impl Fn(CallKey, Timestamp),
 ) -> Recorded {
     let mut merge = Merge::default();
     // A call's end waits until its last records are written.
@@ -44,6 +46,7 @@ pub fn write(
         merge.drain(horizon_ns, |record| {
             recorder.record(record).into_iter().for_each(&stopped);
         });
+        recorder.media_seen(&heard);
         while let Some((_, note)) = ends.pop_front_if(|(due_ns, _)| *due_ns <= horizon_ns) {
             recorder.note(note);
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use calltap_evidence::lines::{CallLine, DigitLine, Match};
 use calltap_proto::media::MediaTerms;
@@ -23,7 +24,12 @@ pub(super) struct LiveCall {
     pub(super) own_loss: bool,
     /// Whether anything was recorded of it.
     recorded: bool,
+    /// When it was last told that there is media.
+    heard_at: Option<Timestamp>,
 }
+
+/// How often it is told that a call has media.
+const EVERY: Duration = Duration::from_secs(1);
 
 impl LiveCall {
     pub(super) fn new(facts: CallFacts) -> Self {
@@ -36,6 +42,7 @@ impl LiveCall {
             learned: BTreeSet::new(),
             own_loss: false,
             recorded: false,
+            heard_at: None,
         }
     }
 
@@ -62,6 +69,15 @@ impl LiveCall {
 
     pub(super) fn recorded(&mut self) {
         self.recorded = true;
+    }
+
+    /// Whether it is to be told that media came at this time.
+    pub(super) fn is_heard_anew(&mut self, at: Timestamp) -> bool {
+        let is_due = self.heard_at.is_none_or(|before| at.since(before) >= EVERY);
+        if is_due {
+            self.heard_at = Some(at);
+        }
+        is_due
     }
 
     /// What a description says of one end of a flow, the receiving one first.

@@ -155,6 +155,12 @@ fn hold(script: &Script, desk: &Desk, frames: &[Frame], found: &Value) -> Result
     if !found["volumes"].as_array().expect("volumes").is_empty() {
         desk.fine(&["verify", "evidence", "--trust", "trust"]);
     }
+    for (name, wanted) in &script.counted.0 {
+        let counted = &found["signalling"][name];
+        if counted.to_string() != *wanted {
+            return Err(format!("{name} is {counted}, not {wanted}: {}", found["signalling"]));
+        }
+    }
     let calls = found["calls"].as_array().expect("calls");
     for (name, fields) in &script.expected {
         let liid = fields.get("liid").unwrap_or("W0");

@@ -10,6 +10,7 @@
 //! 1.0 alice:4000 bob:5000 rtp 50       media: how many packets, options
 //! - 1.0 eve:4000 bob:5000 rtp 50       a hyphen: nobody's business, must not be kept
 //! expect a1 header=From iri=4 cc=50    fields of the call's line; comment= is in one of its packets
+//! counted fragments_cut=1              what the program says it counted of signalling
 //! ```
 //!
 //! Whatever stands without a hyphen must be in the evidence, byte for byte and once a warrant, and
@@ -27,6 +28,7 @@ pub(crate) struct Script {
     pub(crate) calls: BTreeMap<String, (String, String)>,
     pub(crate) lines: Vec<Line>,
     pub(crate) expected: Vec<(String, Options)>,
+    pub(crate) counted: Options,
     /// Whether it also runs on a wire.
     pub(crate) wire: bool,
 }
@@ -80,6 +82,7 @@ impl Script {
                     script.calls.insert(words[0].clone(), (words[1].clone(), words[2].clone()));
                 }
                 "wire" => script.wire = true,
+                "counted" => script.counted = options(&words),
                 "expect" => script.expected.push((words[0].clone(), options(&words[1..]))),
                 "-" => script.lines.push(Line::parse(&words, false)),
                 _ => {

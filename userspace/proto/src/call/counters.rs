@@ -1,5 +1,7 @@
 //! What the tracker saw and what it gave up.
 
+use alloc::vec::Vec;
+
 /// Counts since the tracker was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -38,10 +40,42 @@ pub struct Counters {
     pub sctp_repeated: u64,
     /// Messages with the Call-ID of a target's call from those who take no part in it.
     pub foreign: u64,
+    /// Strangers' messages that were held for a moment, in memory alone.
+    pub held: u64,
     /// Strangers' messages that were held and overwritten before their time, for want of room.
     pub hold_overwritten: u64,
     /// Keys that too many calls share, so that they join none.
     pub joins_refused: u64,
     /// Calls ended for want of room.
     pub calls_evicted: u64,
+}
+
+impl Counters {
+    /// Each with its name.
+    #[must_use]
+    pub fn named(&self) -> Vec<(&'static str, u64)> {
+        Vec::from([
+            ("frames", self.frames),
+            ("malformed", self.malformed),
+            ("messages", self.messages),
+            ("strangers", self.strangers),
+            ("kept", self.kept),
+            ("not_sip", self.not_sip),
+            ("flawed", self.flawed),
+            ("reassembled", self.reassembled),
+            ("fragments_given_up", self.fragments_given_up),
+            ("fragments_cut", self.fragments_cut),
+            ("fragments_late", self.fragments_late),
+            ("fragments_repeated", self.fragments_repeated),
+            ("segments_repeated", self.segments_repeated),
+            ("streams_evicted", self.streams_evicted),
+            ("sctp_given_up", self.sctp_given_up),
+            ("sctp_repeated", self.sctp_repeated),
+            ("foreign", self.foreign),
+            ("held", self.held),
+            ("hold_overwritten", self.hold_overwritten),
+            ("joins_refused", self.joins_refused),
+            ("calls_evicted", self.calls_evicted),
+        ])
+    }
 }

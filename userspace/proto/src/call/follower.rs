@@ -78,6 +78,7 @@ impl Follower {
 
     pub(super) fn counters(&self) -> Counters {
         Counters {
+            held: self.hold.held,
             hold_overwritten: self.hold.overwritten,
             joins_refused: self.calls.kinship.refused,
             ..self.counters

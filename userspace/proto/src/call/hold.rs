@@ -35,6 +35,8 @@ pub(super) struct Hold {
     limit_bytes: usize,
     limit_messages: usize,
     age: core::time::Duration,
+    /// Messages held so far.
+    pub(super) held: u64,
     /// Messages overwritten before their time, for want of room.
     pub(super) overwritten: u64,
 }
@@ -96,6 +98,7 @@ impl Hold {
             limit_bytes: limits.hold_bytes,
             limit_messages: limits.hold_messages,
             age: limits.hold,
+            held: 0,
             overwritten: 0,
         }
     }
@@ -126,6 +129,7 @@ impl Hold {
             self.overwritten += 1;
             return;
         };
+        self.held += 1;
         let Self { bytes, frames: held, .. } = self;
         let mut at = start;
         let mut copy = |from: &[u8]| {
