@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::crafted;
 use crate::message;
-use crate::script::{Line, Script};
+use crate::script::{Line, Options, Script};
 
 /// A frame on the wire, and whether it must be kept.
 #[derive(Debug, Clone)]
@@ -78,6 +78,7 @@ fn signalling(script: &Script, line: &Line, at_ns: u64, going: &mut Going) -> Ve
     let (from, to) = (script.endpoint(&line.from, 5060), script.endpoint(&line.to, 5060));
     let text = message::text(script, line);
     let options = &line.options;
+    let text = if options.has("websocket") { websocket(&text, options) } else { text };
     if options.has("tcp") {
         return segments(line, at_ns, going, (from, to), &text);
     }
@@ -189,6 +190,23 @@ fn chunks(
         *tsn = tsn.wrapping_add(1);
     }
     dress(line, at_ns, ordered(line, packets))
+}
+
+/// The text in a WebSocket frame (RFC 6455 §5.2), masked as a client's where `mask=` says with what;
+/// behind the handshake, where it is the first.
+fn websocket(text: &[u8], options: &Options) -> Vec<u8> {
+    let mask = options.get("mask").map(bytes);
+    let mut stream = match options.get("websocket") {
+        Some("client") => b"GET /sip HTTP/1.1\r\nUpgrade: websocket\r\n\
+            Sec-WebSocket-Protocol: sip\r\n\r\n"
+            .to_vec(),
+        _ => Vec::new(),
+    };
+    stream.extend([0x81, 126 | if mask.is_some() { 0x80 } else { 0 }]);
+    stream.extend(u16::try_from(text.len()).expect("a frame").to_be_bytes());
+    let mask = mask.inspect(|mask| stream.extend(mask)).unwrap_or_else(|| vec![0]);
+    stream.extend(text.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    stream
 }
 
 fn udp(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Vec<u8> {

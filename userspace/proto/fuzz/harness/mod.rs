@@ -13,13 +13,13 @@ mod whole;
 pub(crate) use latching::latch;
 pub(crate) use scans::{headers, rtp_rtcp, sdp, sip};
 pub(crate) use tracked::pipeline;
-pub(crate) use whole::{fragments, sctp, tcp};
+pub(crate) use whole::{fragments, sctp, tcp, websocket};
 
 /// A target and what it does.
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const TARGETS: [Target; 9] = [
+pub(crate) const TARGETS: [Target; 10] = [
     ("sip", sip),
     ("sdp", sdp),
     ("rtp_rtcp", rtp_rtcp),
@@ -27,6 +27,7 @@ pub(crate) const TARGETS: [Target; 9] = [
     ("fragments", fragments),
     ("tcp", tcp),
     ("sctp", sctp),
+    ("websocket", websocket),
     ("latch", latch),
     ("pipeline", pipeline),
 ];

@@ -68,6 +68,44 @@ pub(crate) fn tcp(data: &[u8]) {
     assert!(given < cuts.len() * 3, "a frame is given once");
 }
 
+/// A WebSocket stream: messages in frames, and then whatever the input says, cut anywhere.
+pub(crate) fn websocket(data: &[u8]) {
+    let mut input = Input(data);
+    let mut stream = b"GET / HTTP/1.1\r\nSec-WebSocket-Protocol: sip\r\n\r\n".to_vec();
+    let methods = ["INVITE", "MESSAGE", "INFO"];
+    for (number, method) in methods.iter().enumerate() {
+        let text = message(method, number, DESCRIPTION);
+        let at = input.below(text.len());
+        let mask = u32::try_from(input.number()).unwrap().to_be_bytes();
+        for (first, part) in [(1, &text[..at]), (0x8a, b"pong"), (0x80, &text[at..])] {
+            stream.extend([first, 0x80 | 126]);
+            if first == 0x8a {
+                *stream.last_mut().unwrap() = 0x80 | 4;
+            } else {
+                stream.extend(u16::try_from(part.len()).unwrap().to_be_bytes());
+            }
+            stream.extend(mask);
+            stream.extend(part.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        }
+    }
+    let cuts = cuts(&mut input, stream.len(), 1);
+    let start = 0x1000_u32;
+    let segment = |at: usize, bytes: &[u8]| {
+        frame::tcp(ALICE, PROXY, start + u32::try_from(at).unwrap(), 0x10, bytes)
+    };
+    let fed = |at, bytes| Fed { at: Timestamp(at), link: LinkType::Ethernet, bytes };
+    let mut sent = vec![fed(999_999_999, frame::tcp(ALICE, PROXY, start - 1, 2, &[]))];
+    let pieces = cuts.windows(2).map(|cut| segment(cut[0], &stream[cut[0]..cut[1]])).collect();
+    sent.extend(shuffled(&mut input, pieces));
+    let hostile = input.string().to_vec();
+    sent.push(fed(2_000_000_000, segment(stream.len(), &hostile)));
+    let out = alices(&sent);
+    let found: Vec<_> = out.iter().map(|it| it.start_line.split(|b| *b == b' ').next()).collect();
+    let expected: Vec<_> = methods.iter().map(|method| Some(method.as_bytes())).collect();
+    assert_eq!(found.get(..3), Some(&expected[..]));
+    assert!(out.iter().take(3).all(|it| !it.flawed), "a flaw where nothing is wrong");
+}
+
 /// Four messages of one association, each in parts of DATA or I-DATA chunks, in any order.
 pub(crate) fn sctp(data: &[u8]) {
     let mut input = Input(data);

@@ -13,6 +13,7 @@ mod sctp;
 mod shared;
 mod stream;
 mod tcp;
+mod websocket;
 
 pub(crate) use held::Held;
 pub(crate) use ip::{Assembled, Fed, Fragments, Given};

@@ -17,6 +17,7 @@ use super::consumed::Consumed;
 use super::held::Held;
 use super::pieces::Pieces;
 use super::recent::Owners;
+use super::websocket::{self, Front, Upgrade};
 use crate::call::Limits;
 use crate::event::{Flaw, Kept};
 use crate::packet::Segment;
@@ -53,6 +54,9 @@ pub(super) struct Stream {
     head: Vec<u8>,
     /// Bytes of `head` in which no end of a header was found.
     scanned: usize,
+    /// Bytes of a WebSocket's handshake at the front of `head`: evidence with the first message, as
+    /// nothing else says that the stream is a WebSocket.
+    handshake: usize,
     ahead: Pieces,
     ahead_bytes: usize,
     gap_since: Option<Timestamp>,
@@ -79,6 +83,8 @@ enum Mode {
     Line,
     /// `head` begins within a line that is no SIP.
     WithinLine,
+    /// `head` begins where a WebSocket frame does.
+    WebSocket,
     /// Only a segment that begins with a start line is looked at.
     GivenUp,
 }
@@ -104,6 +110,7 @@ impl Stream {
             end: ORIGIN,
             head: Vec::new(),
             scanned: 0,
+            handshake: 0,
             ahead: Pieces::default(),
             ahead_bytes: 0,
             gap_since: None,
@@ -202,7 +209,7 @@ impl Stream {
                 return Owners::new();
             }
             self.next = sequence;
-            if !sip::looks_like_start_line(payload) {
+            if !begins_message(payload) {
                 self.next = self.next.wrapping_add(length_of(payload));
                 return Owners::new();
             }
@@ -214,7 +221,7 @@ impl Stream {
         if end <= consumed {
             return self.consumed.owners(start, end);
         }
-        if self.mode == Mode::WithinLine && offset == 0 && sip::looks_like_start_line(payload) {
+        if self.mode == Mode::WithinLine && offset == 0 && begins_message(payload) {
             // What came before had no line end; a message begins here nevertheless.
             self.mode = Mode::Line;
         }
@@ -305,11 +312,15 @@ impl Stream {
     }
 
     fn give_broken(&mut self, sink: &mut Sink<'_>) {
-        if self.mode == Mode::Line && beginning(&self.head) == Beginning::StartLine {
-            self.give(self.head.len(), Some(Flaw::BrokenOff), sink);
+        match self.mode {
+            Mode::Line if beginning(&self.head) == Beginning::StartLine => {
+                self.give(self.head.len(), None, Some(Flaw::BrokenOff), sink);
+            }
+            Mode::WebSocket => self.give_rest(Flaw::BrokenOff, sink),
+            _ => {}
         }
         self.discard(self.head.len());
-        if self.mode == Mode::WithinLine {
+        if matches!(self.mode, Mode::WithinLine | Mode::WebSocket) {
             self.mode = Mode::Line;
         }
     }
@@ -319,6 +330,11 @@ impl Stream {
         loop {
             match self.mode {
                 Mode::GivenUp => return self.discard(self.head.len()),
+                Mode::WebSocket => {
+                    if self.frames().is_empty() || !self.give_frames(limits, sink) {
+                        return;
+                    }
+                }
                 Mode::WithinLine => {
                     let end = memchr::memchr(b'\n', &self.head);
                     let line = end.map_or(self.head.len(), |end| end + 1);
@@ -336,9 +352,21 @@ impl Stream {
                     // Empty lines keep connections alive (RFC 5626 §3.5.1).
                     let empty = self.head.len() - sip::past_empty_lines(&self.head).len();
                     self.discard(empty);
+                    match websocket::upgrade(&self.head) {
+                        Upgrade::No => {}
+                        Upgrade::Unclear => return,
+                        Upgrade::Behind { length } => {
+                            (self.mode, self.handshake) = (Mode::WebSocket, length);
+                            continue;
+                        }
+                    }
                     match beginning(&self.head) {
                         Beginning::Unclear => return,
-                        Beginning::Other => self.mode = Mode::WithinLine,
+                        Beginning::Other => match websocket::carries_sip(&self.head) {
+                            Beginning::StartLine => self.mode = Mode::WebSocket,
+                            Beginning::Unclear => return,
+                            Beginning::Other => self.mode = Mode::WithinLine,
+                        },
                         Beginning::StartLine => {
                             if !self.give_message(limits, sink) {
                                 return;
@@ -350,6 +378,36 @@ impl Stream {
         }
     }
 
+    /// The WebSocket frames in `head`.
+    fn frames(&self) -> &[u8] {
+        self.head.get(self.handshake..).unwrap_or_default()
+    }
+
+    /// Says whether there may be another frame behind what was given out.
+    fn give_frames(&mut self, limits: &Limits, sink: &mut Sink<'_>) -> bool {
+        let handshake = self.handshake;
+        match websocket::front(self.frames(), limits.message_bytes) {
+            Front::Incomplete => return false,
+            Front::Passed { length } => self.discard(handshake + length),
+            Front::Message { length, bytes } => {
+                self.give(handshake + length, Some(&bytes), None, sink);
+            }
+            Front::Endless => {
+                self.give_rest(Flaw::ContentLength, sink);
+                self.give_up();
+            }
+        }
+        true
+    }
+
+    /// Gives out what there is of a message in frames, if it began as SIP does.
+    fn give_rest(&mut self, flaw: Flaw, sink: &mut Sink<'_>) {
+        let bytes = websocket::rest(self.frames());
+        if sip::looks_like_start_line(&bytes) {
+            self.give(self.head.len(), Some(&bytes), Some(flaw), sink);
+        }
+    }
+
     /// Says whether there may be another message behind the one given out.
     fn give_message(&mut self, limits: &Limits, sink: &mut Sink<'_>) -> bool {
         match sip::frame(&self.head, self.scanned, limits.message_bytes) {
@@ -358,25 +416,32 @@ impl Stream {
                 false
             }
             sip::Framed::Message { length } => {
-                self.give(length, None, sink);
+                self.give(length, None, None, sink);
                 true
             }
             // Nothing behind it can be believed to be a message: it may be its body.
             sip::Framed::Endless(flaw) => {
-                self.give(self.head.len(), Some(flaw), sink);
+                self.give(self.head.len(), None, Some(flaw), sink);
                 self.give_up();
                 false
             }
         }
     }
 
-    fn give(&mut self, length: usize, flaw: Option<Flaw>, sink: &mut Sink<'_>) {
+    /// Gives out the front of `head`, or what it means where that is something else.
+    fn give(
+        &mut self,
+        length: usize,
+        meaning: Option<&[u8]>,
+        flaw: Option<Flaw>,
+        sink: &mut Sink<'_>,
+    ) {
         let start = self.end - self.head.len() as u64;
         let end = start + length as u64;
         let spans = self.held.iter_mut().filter(|span| span.start < end && span.end > start);
         let overlap = self.conflict.then_some(Flaw::Overlap);
         let owners = sink(Framed {
-            bytes: self.head.get(..length).unwrap_or(&self.head),
+            bytes: meaning.or_else(|| self.head.get(..length)).unwrap_or(&self.head),
             frames: spans.map(|span| &mut span.frame).collect(),
             flaw: flaw.or(overlap),
         });
@@ -393,7 +458,7 @@ impl Stream {
             return;
         }
         self.head.drain(..length.min(self.head.len()));
-        self.scanned = 0;
+        (self.scanned, self.handshake) = (0, 0);
         let consumed = self.end - self.head.len() as u64;
         let cost = &mut self.held_cost;
         self.held.retain(|span| {
@@ -402,6 +467,11 @@ impl Stream {
             needed
         });
     }
+}
+
+/// Whether a segment begins with a message, or with a frame that holds one.
+fn begins_message(payload: &[u8]) -> bool {
+    sip::looks_like_start_line(payload) || websocket::carries_sip(payload) == Beginning::StartLine
 }
 
 /// As sequence numbers count; a payload is never longer than 2^16.

@@ -10,6 +10,8 @@ use std::format;
 use std::string::String;
 use std::vec::Vec;
 
+mod websocket;
+
 const FROM: &str = "192.0.2.1:40000";
 const TO: &str = "198.51.100.2:5060";
 const FIRST: u32 = u32::MAX - 900; // The sequence number wraps within the stream.
