@@ -84,8 +84,8 @@ pub struct StreamLine {
     /// `sdp-match` where descriptions name both ends, `learned` where they name one.
     #[serde(default)]
     pub association: String,
-    /// How its media is encrypted by what descriptions say: `none`, `sdes`, `mikey`, `dtls-srtp`,
-    /// `zrtp`, or `unknown` where none speaks of it.
+    /// How its media is encrypted by what descriptions say and handshakes on its path show:
+    /// `none`, `sdes`, `mikey`, `dtls-srtp`, `zrtp`, or `unknown` where that cannot be told.
     #[serde(default)]
     pub encryption: String,
     /// Synchronisation source, `0x` and 8 hexadecimal digits.

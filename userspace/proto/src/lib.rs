@@ -16,6 +16,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod call;
+pub mod dtls;
 pub mod event;
 #[cfg(test)]
 mod made;
@@ -26,9 +27,11 @@ pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
 pub mod sip;
+pub mod stun;
 pub mod target;
 pub mod time;
 pub mod warrant;
+pub mod zrtp;
 
 pub use call::{Counters, Joins, Limits, Tracker};
 pub use event::{Cause, Event, Flaw, Joined, Kept, Matched, MediaKind};

@@ -1,11 +1,13 @@
 //! Which bindings a media packet has: the user-space mirror of the kernel's endpoint map.
 
+mod encryption;
 mod latch;
 mod terms;
 
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
+pub use encryption::{Encryption, KeyExchanges};
 use hashbrown::HashMap;
 pub use latch::{Decision, Doubtful, Latch, LatchLimits, Standing};
 pub use terms::{Keying, MediaTerms};

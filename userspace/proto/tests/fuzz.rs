@@ -18,6 +18,18 @@ const INVITE: &str = "INVITE sip:bob@example.org SIP/2.0\r\nVia: SIP/2.0/UDP 192
     a=group:BUNDLE 1 2\r\nm=audio 4000/2 RTP/SAVP 0 101\r\na=crypto:1 AES inline:x\r\n\
     a=rtcp:4001 IN IP6 2001:db8::1\r\na=candidate:1 1 UDP 1 192.0.2.1 4000 typ host\r\n\r\n--x--\r\n";
 
+/// A STUN request with a user name (RFC 5769 §2.1, shortened).
+const STUN: &[u8] = b"\x00\x01\x00\x1c\x21\x12\xa4\x42transactions\x80\x22\x00\x04test\
+    \x00\x06\x00\x09evtj:h6vY\0\0\0";
+
+/// What goes over a media port, as the target `rtp_rtcp` takes it: a clock, then datagrams with time
+/// and length ahead: an RTP packet, a key pressed, a sender report and a receiver report.
+const MEDIA: &[u8] = b"\x60opus\0\0\0\0\x30\
+    \0\x05\0\x10\x80\0\0\x01\0\0\0\xa0\0\0\0\x0avoic\
+    \0\x05\0\x10\x80\xe5\0\x02\0\0\x01\x40\0\0\0\x0a\x05\x8a\x03\x20\
+    \0\x05\0\x1c\x80\xc8\0\x06\0\0\0\x0a\xe8\xd4\xa5\x10\x12\x34\x56\x78\0\0\0\0\0\0\0\0\0\0\0\0\
+    \0\x05\0\x20\x81\xc9\0\x07\0\0\0\x0b\0\0\0\x0a\x40\0\0\x03\0\0\0\0\0\0\0\x50\xa5\x10\x12\x34\0\0\0\0";
+
 /// SplitMix64.
 struct Random(u64);
 
@@ -61,6 +73,7 @@ impl Random {
 fn no_input_breaks_what_every_target_asserts() {
     let mut seeds = vec![INVITE.as_bytes().to_vec()];
     let inner = crafted::ipv4(17, 0, &[], &crafted::DATAGRAM);
+    seeds.extend([STUN.to_vec(), MEDIA.to_vec()]);
     seeds.extend(crafted::TUNNELS.iter().map(|(_, _, wrap)| wrap(&inner)));
     for (name, target) in harness::TARGETS {
         let mut random = Random(1);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use calltap_evidence::lines::{CallLine, DigitLine, Match};
-use calltap_proto::media::MediaTerms;
+use calltap_proto::media::{Encryption, KeyExchanges, Keying, MediaTerms};
 use calltap_proto::rtcp::Reports;
 use calltap_proto::rtp::{Digit, Events, Streams};
 use calltap_proto::{MediaKind, Timestamp};
@@ -18,6 +18,7 @@ pub(super) struct LiveCall {
     streams: Streams,
     pub(super) reports: Reports,
     events: Events,
+    exchanges: KeyExchanges,
     /// Endpoints, each with a peer that no description named.
     learned: BTreeSet<(SocketAddr, SocketAddr)>,
     /// Frames were lost on the way here while it lived: what its streams miss may be ours.
@@ -39,6 +40,7 @@ impl LiveCall {
             streams: Streams::default(),
             reports: Reports::default(),
             events: Events::default(),
+            exchanges: KeyExchanges::default(),
             learned: BTreeSet::new(),
             own_loss: false,
             recorded: false,
@@ -80,13 +82,12 @@ impl LiveCall {
         is_due
     }
 
-    /// What a description says of one end of a flow, the receiving one first.
-    pub(super) fn terms(
-        &self,
-        source: SocketAddr,
-        destination: SocketAddr,
-    ) -> Option<&(MediaKind, Box<MediaTerms>)> {
-        self.media.get(&destination).or_else(|| self.media.get(&source))
+    /// How a flow is encrypted.
+    pub(super) fn encryption(&self, source: SocketAddr, destination: SocketAddr) -> Encryption {
+        let end = |end: SocketAddr| -> (SocketAddr, Option<Keying>) {
+            (end, self.media.get(&end).map(|(_, terms)| terms.keying))
+        };
+        self.exchanges.encryption(end(source), end(destination))
     }
 
     /// Whether one end of the flow was learned from it.
@@ -108,9 +109,12 @@ impl LiveCall {
         if *kind == MediaKind::Other || self.reports.feed(at, source, destination, payload) {
             return;
         }
-        if *kind == MediaKind::Rtp {
-            self.streams.feed(at, source, destination, payload, &terms.clocks);
+        if *kind == MediaKind::Rtp
+            && self.streams.feed(at, source, destination, payload, &terms.clocks)
+        {
             self.events.feed(at, source, destination, payload, &terms.clocks);
+        } else {
+            self.exchanges.feed(source, destination, payload);
         }
     }
 
@@ -123,7 +127,8 @@ impl LiveCall {
         let streams = self.streams.iter().map(|stream| self.stream_line(&stream)).collect();
         // Four bytes of an encrypted stream say nothing of keys.
         let digits = self.events.digits().into_iter();
-        let digits = digits.filter(|it| self.encryption(it.source, it.destination) == "none");
+        let digits =
+            digits.filter(|it| self.encryption(it.source, it.destination) == Encryption::None);
         let digits = digits.map(|it| digit_line(&it)).collect();
         let facts = self.facts;
         Some(CallLine {

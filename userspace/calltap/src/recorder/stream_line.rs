@@ -1,9 +1,7 @@
 //! What is counted of a stream, as a line of evidence.
 
-use std::net::SocketAddr;
-
 use calltap_evidence::lines::{EModelLine, RtcpLine, StreamLine, VoipMetricsLine};
-use calltap_proto::media::Keying;
+use calltap_proto::media::Encryption;
 use calltap_proto::rtcp::VoipMetrics;
 use calltap_proto::rtp::{R0, Stream};
 
@@ -18,7 +16,7 @@ impl LiveCall {
         StreamLine {
             association: if self.is_learned(source, destination) { "learned" } else { "sdp-match" }
                 .to_owned(),
-            encryption: self.encryption(source, destination).to_owned(),
+            encryption: encryption(self.encryption(source, destination)).to_owned(),
             src: source.to_string(),
             dst: destination.to_string(),
             ssrc: format!("{:#010x}", stream.ssrc),
@@ -41,12 +39,6 @@ impl LiveCall {
             }),
             rtcp: self.rtcp_line(stream),
         }
-    }
-
-    /// How a flow is encrypted.
-    pub(super) fn encryption(&self, source: SocketAddr, destination: SocketAddr) -> &'static str {
-        let announced = self.terms(source, destination);
-        announced.map_or("unknown", |(_, terms)| keying(terms.keying))
     }
 
     /// What its receiver reported; none where it reported nothing.
@@ -107,14 +99,13 @@ fn thousandth(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
 }
 
-/// How a description says that media is encrypted.
-fn keying(keying: Keying) -> &'static str {
-    match keying {
-        Keying::None => "none",
-        Keying::Unstated => "unknown",
-        Keying::Sdes => "sdes",
-        Keying::Mikey => "mikey",
-        Keying::Dtls => "dtls-srtp",
-        Keying::Zrtp => "zrtp",
+fn encryption(encryption: Encryption) -> &'static str {
+    match encryption {
+        Encryption::None => "none",
+        Encryption::Sdes => "sdes",
+        Encryption::Mikey => "mikey",
+        Encryption::DtlsSrtp => "dtls-srtp",
+        Encryption::Zrtp => "zrtp",
+        Encryption::Unknown => "unknown",
     }
 }

@@ -11,7 +11,7 @@ mod tracked;
 mod whole;
 
 pub(crate) use latching::latch;
-pub(crate) use scans::{headers, rtp_rtcp, sdp, sip};
+pub(crate) use scans::{headers, rtp_rtcp, sdp, sip, stun};
 pub(crate) use tracked::pipeline;
 pub(crate) use whole::{fragments, sctp, tcp, websocket};
 
@@ -19,10 +19,11 @@ pub(crate) use whole::{fragments, sctp, tcp, websocket};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const TARGETS: [Target; 10] = [
+pub(crate) const TARGETS: [Target; 11] = [
     ("sip", sip),
     ("sdp", sdp),
     ("rtp_rtcp", rtp_rtcp),
+    ("stun", stun),
     ("headers", headers),
     ("fragments", fragments),
     ("tcp", tcp),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use calltap_proto::packet::{self, Body, LinkType};
 use calltap_proto::rtcp::{Reports, compound};
 use calltap_proto::rtp::{Events, PayloadClocks, Streams, is_rtcp};
-use calltap_proto::{Timestamp, sdp, sip as sip_scan};
+use calltap_proto::{Timestamp, dtls, sdp, sip as sip_scan, stun as stun_scan, zrtp};
 
 use super::input::Input;
 
@@ -84,6 +84,34 @@ pub(crate) fn rtp_rtcp(data: &[u8]) {
             assert!(jitter.is_finite() && jitter >= 0.0, "{stream:?}");
         }
     }
+}
+
+/// A datagram of a media port that is no RTP: it is one thing at most, and all that is found lies
+/// within it (RFC 8489, RFC 7983 §7).
+pub(crate) fn stun(data: &[u8]) {
+    let message = stun_scan::Message::parse(data);
+    let kinds = [
+        message.is_some(),
+        dtls::record(data).is_some(),
+        zrtp::step(data).is_some(),
+        is_rtcp(data),
+    ];
+    assert!(kinds.iter().filter(|is| **is).count() <= 1, "{kinds:?}");
+    if let Some((channel, payload)) = stun_scan::channel_data(data) {
+        within(data, payload);
+        assert!(channel >> 12 == 4 && message.is_none());
+    }
+    let Some(message) = stun_scan::Message::first(data) else { return };
+    assert!(message.method < 1 << 12);
+    let texts = [message.username(), message.software()];
+    texts.into_iter().flatten().for_each(|text| within(data, text));
+    let mut bytes = 20;
+    for (_, value) in message.attributes() {
+        within(data, value);
+        bytes += 4 + value.len();
+    }
+    assert!(bytes <= data.len());
+    let _ = (message.mapped(), message.relayed(), message.peers().count());
 }
 
 /// A frame of each link type: kernel walk and user space agree, and nothing lies outside of it.

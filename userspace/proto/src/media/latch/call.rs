@@ -10,6 +10,7 @@ use super::{Decision, Doubtful, LatchLimits, Sink};
 use crate::event::MediaKind;
 use crate::media::MediaTerms;
 use crate::rtp::Header;
+use crate::stun;
 use crate::time::Timestamp;
 use crate::warrant::CallKey;
 
@@ -273,19 +274,7 @@ fn remember<T: PartialEq>(known: &mut Vec<T>, new: T) {
 /// Whether a STUN message is addressed to the party of this ICE fragment: its USERNAME begins with
 /// it and a colon (RFC 8445 §7.2.2).
 fn stun_names(payload: &[u8], ufrag: &[u8]) -> bool {
-    const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
-    const USERNAME: [u8; 2] = [0, 6];
-    let Some((header, mut rest)) = payload.split_first_chunk::<20>() else { return false };
-    if header.get(4..8) != Some(&MAGIC_COOKIE) {
-        return false;
-    }
-    while let Some((&[t0, t1, l0, l1], attributes)) = rest.split_first_chunk() {
-        let length = usize::from(u16::from_be_bytes([l0, l1]));
-        let Some(value) = attributes.get(..length) else { return false };
-        if [t0, t1] == USERNAME {
-            return value.strip_prefix(ufrag).is_some_and(|rest| rest.first() == Some(&b':'));
-        }
-        rest = attributes.get(length.next_multiple_of(4)..).unwrap_or_default();
-    }
-    false
+    let username = stun::Message::parse(payload).and_then(|message| message.username());
+    let rest = username.and_then(|username| username.strip_prefix(ufrag));
+    rest.is_some_and(|rest| rest.first() == Some(&b':'))
 }
