@@ -109,6 +109,9 @@ impl Namespaces {
         self.ip(role, &format!("address add {address} dev {interface}"))?;
         self.ip(role, "link set lo up")?;
         self.ip(role, &format!("link set {interface} up"))?;
+        // A neighbour once known is not asked about again (arp(7)): nothing but calls comes later.
+        let patience = "base_reachable 3600000 delay_probe 3600000";
+        self.ip(role, &format!("ntable change name arp_cache dev {interface} {patience}"))?;
         let off = ["-K", interface, "tx", "off", "tso", "off", "gso", "off", "gro", "off"];
         self.run(role, "ethtool", &off)
     }
