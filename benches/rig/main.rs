@@ -1,5 +1,6 @@
 //! The rig of `scripts/bench`: calltap and what a user would pick instead, on one link, in turns.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,18 +9,35 @@ use calltap_bench::in_namespace;
 use clap::Parser;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use crate::session::{Plan, Session, session};
+use crate::figures::Figures;
+use crate::session::Plan;
 use crate::tool::Tool;
 
 mod calls;
+mod figures;
 mod link;
+mod plot;
+mod rounds;
 mod session;
 mod tally;
 mod tool;
 
-/// Loads a link with the media of a hundred thousand calls, and has each tool capture it.
+/// Loads a link with the media of a hundred thousand calls, and has each tool capture it; then
+/// measures the parts.
 #[derive(Debug, Parser)]
 struct Arguments {
+    /// Everything in three rounds, within ten minutes; the default.
+    #[arg(long)]
+    quick: bool,
+    /// Prints one JSON object on standard output.
+    #[arg(long)]
+    json: bool,
+    /// Writes a plot (SVG) of the rounds.
+    #[arg(long)]
+    plot: Option<PathBuf>,
+    /// What to measure, of all that there is.
+    #[arg(long, value_delimiter = ',', value_enum, default_values_t = Part::ALL)]
+    only: Vec<Part>,
     /// Rounds, in each of which every tool has its turn.
     #[arg(long, default_value_t = 3)]
     rounds: u32,
@@ -43,6 +61,19 @@ struct Arguments {
     dir: PathBuf,
 }
 
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Capture from a link, beside other tools.
+    Link,
+    /// From a message to the kernel's map.
+    Trigger,
+}
+
+impl Part {
+    const ALL: [Self; 2] = [Self::Link, Self::Trigger];
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     in_namespace("rig", link::LAY, || {
@@ -64,52 +95,27 @@ fn run(arguments: &Arguments) -> Result<()> {
         calls_a_second: arguments.calls_a_second,
         ..Plan::default()
     };
-    let tools: Vec<_> = Tool::ALL
-        .into_iter()
-        .filter(|tool| {
-            arguments.tools.is_empty() || arguments.tools.iter().any(|it| it == tool.name())
-        })
-        .filter(|tool| tool.is_installed())
-        .collect();
-    for _ in 0..arguments.rounds {
-        for &tool in &tools {
-            let dir = tempfile::tempdir_in(&arguments.dir)?;
-            let session = session(tool, &arguments.shares, &plan, &dir.path().join("tool"))?;
-            print(&session);
-        }
+    let asked = |tool: &Tool| {
+        arguments.tools.is_empty() || arguments.tools.iter().any(|name| name == tool.name())
+    };
+    let tools: Vec<_> =
+        Tool::ALL.into_iter().filter(asked).filter(|tool| tool.is_installed()).collect();
+    let mut figures = Figures::default();
+    let is_asked = |part| arguments.only.contains(&part);
+    if is_asked(Part::Trigger) {
+        session::trigger(arguments.rounds, &plan, &arguments.dir, &mut figures)?;
+    }
+    if is_asked(Part::Link) {
+        let Arguments { shares, rounds, dir, .. } = arguments;
+        rounds::rounds(&tools, shares, *rounds, &plan, dir, &mut figures)?;
+    }
+    if let Some(path) = &arguments.plot {
+        fs::write(path, plot::svg(&figures, &arguments.shares))?;
+    }
+    if arguments.json {
+        println!("{}", figures.object());
+    } else {
+        println!("{:#}", figures.object());
     }
     Ok(())
-}
-
-fn print(session: &Session) {
-    for blast in &session.blasts {
-        eprintln!(
-            "{:12} {:3} %: offered {:.2} Mpps, refused {}, written {:.3} Mpps, loss {:.2} %, CPU {:.2} s, \
-             {:.0} ns a frame written",
-            session.tool.name(),
-            blast.share,
-            blast.offered() / 1e6,
-            blast.carried.refused,
-            blast.written_rate() / 1e6,
-            blast.loss() * 100.0,
-            blast.cpu.as_secs_f64(),
-            blast.cpu_per_written() * 1e9,
-        );
-    }
-    let tally = &session.tally;
-    eprintln!(
-        "{:12} signalling {}, strangers {}, duplicates {}, disorder {}, corrupt {}",
-        "", tally.signalling, tally.strangers, tally.duplicates, tally.disorder, tally.corrupt
-    );
-    if let Some(summary) = &session.summary {
-        eprintln!(
-            "{:12} frames {}, calls {}, in volumes {}, unexplained {}, trigger {}",
-            "",
-            summary.frames,
-            summary.calls,
-            summary.in_volumes,
-            summary.unexplained,
-            summary.trigger_us
-        );
-    }
 }

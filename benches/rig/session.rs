@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use calltap_xdp::generator::{CALLS, Generator, Traffic};
 use serde_json::Value;
 
 use crate::calls;
+use crate::figures::Figures;
 use crate::link::{Carried, Link};
 use crate::tally::{Tally, first_number};
 use crate::tool::{Running, Tool};
@@ -53,14 +55,10 @@ pub(crate) struct Blast {
 }
 
 impl Blast {
-    /// Frames a second that the link carried.
-    pub(crate) fn offered(&self) -> f64 {
-        self.carried.taken as f64 / self.time.as_secs_f64()
-    }
-
-    /// Frames a second that came to a file.
-    pub(crate) fn written_rate(&self) -> f64 {
-        self.written as f64 / self.time.as_secs_f64()
+    /// Frames a second that the tool took without loss of what it was to keep: those that the link
+    /// carried, less what is missing of them.
+    pub(crate) fn accepted(&self) -> f64 {
+        self.carried.taken as f64 / self.time.as_secs_f64() * (1.0 - self.loss())
     }
 
     /// CPU seconds for each frame written.
@@ -91,14 +89,60 @@ pub(crate) struct Summary {
     pub(crate) frames: Value,
     /// Calls that were recorded.
     pub(crate) calls: usize,
-    /// Frames that it says are in its volumes.
-    pub(crate) in_volumes: u64,
     /// `trigger_us`.
     pub(crate) trigger_us: Value,
     /// Frames in the sum over all places that nobody can explain: what the link took beside what
     /// calltap has seen, seen beside passed, filtered, delivered and lost, delivered beside what
     /// its volumes say and beside what is in them; and frames that are there twice or damaged.
     pub(crate) unexplained: u64,
+}
+
+/// Has calltap start and stop while the link is loaded, and gives what it counted.
+///
+/// What passed before it and after it is nobody's, so the link's count says nothing here.
+pub(crate) fn start_and_stop(plan: &Plan, dir: &Path) -> Result<Summary> {
+    const CALLS: u32 = 200;
+    let desk = Desk::lay();
+    desk.post();
+    let link = Link::open()?;
+    let traffic = Traffic::new(100);
+    let generator = Generator::load(traffic)?;
+    generator.go_on_at(first_number(traffic))?;
+    let over = AtomicBool::new(false);
+    let stopped = thread::scope(|scope| {
+        let load = scope.spawn(|| -> Result<()> {
+            while !over.load(Ordering::Relaxed) {
+                generator.send(&link.near, plan.frames / 4)?;
+            }
+            Ok(())
+        });
+        let running = tool_under_load(&link, plan, dir, &desk, CALLS);
+        let stopped = running.and_then(Running::stop);
+        over.store(true, Ordering::Relaxed);
+        load.join().expect("the generator")?;
+        stopped
+    })?;
+    let made = generator.made()? - first_number(traffic);
+    let tally = Tally::of(&stopped.files, &[(traffic, made)])?;
+    let said: Value = serde_json::from_reader(BufReader::new(File::open(&stopped.stdout)?))
+        .with_context(|| format!("calltap ({}) said: {}", stopped.status, stopped.words))?;
+    let seen = said["frames"]["seen"].as_u64().unwrap_or_default();
+    let summary = Summary::of(&said, Carried { taken: seen, refused: 0 }, &tally);
+    fs::remove_dir_all(dir)?;
+    summary
+}
+
+fn tool_under_load(
+    link: &Link,
+    plan: &Plan,
+    dir: &Path,
+    desk: &Desk,
+    calls: u32,
+) -> Result<Running> {
+    let running = Tool::Calltap.start(plan.cpu, dir, desk)?;
+    calls::set_up(link, calls, 1_000)?;
+    thread::sleep(Duration::from_secs(1));
+    Ok(running)
 }
 
 /// Has `tool` capture a blast of each of `shares` into fresh files in `dir`, which is removed.
@@ -133,6 +177,24 @@ pub(crate) fn session(tool: Tool, shares: &[u8], plan: &Plan, dir: &Path) -> Res
     }
     fs::remove_dir_all(dir)?;
     Ok(Session { tool, blasts, tally, summary })
+}
+
+/// How long after a message its endpoints are in the kernel's map, where nothing else is on the
+/// link.
+pub(crate) fn trigger(rounds: u32, plan: &Plan, dir: &Path, figures: &mut Figures) -> Result<()> {
+    let plan = Plan { calls: 2_000, calls_a_second: 500, ..*plan };
+    for _ in 0..rounds {
+        let dir = tempfile::tempdir_in(dir)?;
+        let session = session(Tool::Calltap, &[], &plan, &dir.path().join("tool"))?;
+        let trigger = session.summary.map(|summary| summary.trigger_us).unwrap_or_default();
+        for (key, name) in [("trigger_p50_us", "p50"), ("trigger_p99_us", "p99")] {
+            match trigger[name].as_f64() {
+                Some(us) => figures.add(key, us),
+                None => figures.miss(key, "calltap opened no endpoint"),
+            }
+        }
+    }
+    Ok(())
 }
 
 fn blast(link: &Link, running: &Running, traffic: Traffic, plan: &Plan) -> Result<Blast> {
@@ -182,7 +244,6 @@ impl Summary {
         Ok(Self {
             frames: frames.clone(),
             calls: said["calls"].as_array().map_or(0, Vec::len),
-            in_volumes,
             trigger_us: said["trigger_us"].clone(),
             unexplained,
         })
