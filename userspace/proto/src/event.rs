@@ -202,6 +202,22 @@ pub enum Flaw {
     /// It does not begin with a start line (RFC 3261 §7.1, §7.2).
     #[error("no start line")]
     NoStartLine,
+    /// A start line that can be read and is none of RFC 3261 §25.1: spaces too many, another version,
+    /// a Request-URI that cannot be one.
+    #[error("malformed start line")]
+    StartLine,
+    /// A request whose CSeq names another method (RFC 3261 §8.1.1.5).
+    #[error("the method is another one in CSeq")]
+    Method,
+    /// A value of From, To, Contact, Via or Date that breaks the grammar of RFC 3261 §25.1.
+    #[error("malformed value in the header field at offset {at}")]
+    Value {
+        /// Offset of the header field.
+        at: usize,
+    },
+    /// A header field twice that a message has once (RFC 3261 §7.3.1).
+    #[error("more than one {0}")]
+    Repeated(&'static str),
     /// A header line without a colon or with a name that is no token (RFC 3261 §7.3.1).
     #[error("malformed header line at offset {at}")]
     HeaderLine {

@@ -157,7 +157,7 @@ fn hold(script: &Script, desk: &Desk, frames: &[Frame], found: &Value) -> Result
     }
     for (name, wanted) in &script.counted.0 {
         let counted = &found["signalling"][name];
-        if counted.to_string() != *wanted {
+        if counted.as_u64() != wanted.parse().ok() {
             return Err(format!("{name} is {counted}, not {wanted}: {}", found["signalling"]));
         }
     }

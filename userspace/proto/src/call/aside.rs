@@ -72,7 +72,7 @@ impl Follower {
         let line = line.get(..MAX_START_LINE).unwrap_or(line);
         let flaw = message.map_or(Some(Flaw::NoStartLine), |message| message.flaw);
         let kept = Summary {
-            start_line: message.map_or(line, |message| message.start_line),
+            start_line: message.map_or(line, |message| message.start_line.trim_ascii_end()),
             description: None,
             flaw: arrival.flaw.or(flaw),
         };

@@ -214,10 +214,11 @@ impl Follower {
             self.release(endpoint, at, sink);
         }
         self.calls.kinship.learn(&call.call_id, message);
+        let in_session = session.and_then(|session| session.flaw);
         let kept = Summary {
-            start_line: message.start_line,
+            start_line: message.start_line.trim_ascii_end(),
             description: description.map(|text| identify(message, text)),
-            flaw: arrival.flaw.or(message.flaw).or_else(|| session?.flaw),
+            flaw: arrival.flaw.or(message.flaw).or_else(|| sip::flaw(message)).or(in_session),
         };
         self.give(call, arrival, &kept, frames, sink)
     }

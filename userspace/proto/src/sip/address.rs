@@ -77,8 +77,14 @@ fn name_and_value<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// Comma-separated elements; commas in quotes and angle brackets do not count.
-struct Elements<'a> {
+pub(super) struct Elements<'a> {
     rest: &'a [u8],
+}
+
+impl<'a> Elements<'a> {
+    pub(super) fn of(value: &'a [u8]) -> Self {
+        Self { rest: value }
+    }
 }
 
 impl<'a> Iterator for Elements<'a> {
@@ -107,7 +113,7 @@ fn element_end(text: &[u8]) -> usize {
 ///
 /// A quote that is never closed quotes nothing: it is part of a display name that was escaped
 /// twice, or of one that was cut.
-fn outside_quotes(text: &[u8], mut wanted: impl FnMut(u8) -> bool) -> Option<usize> {
+pub(super) fn outside_quotes(text: &[u8], mut wanted: impl FnMut(u8) -> bool) -> Option<usize> {
     let mut at = 0;
     while let Some(&byte) = text.get(at) {
         if byte == b'"'

@@ -66,7 +66,7 @@ impl<'a> Message<'a> {
         let header = whole.get(header_at..body_at.unwrap_or(whole.len())).unwrap_or_default();
         let mut message = Self {
             start,
-            start_line: start_line.trim_ascii_end(),
+            start_line,
             call_id: None,
             via: None,
             from: None,
