@@ -125,6 +125,14 @@ fn dress(line: &Line, at_ns: u64, packets: Vec<Vec<u8>>) -> Vec<Frame> {
             Some(wrap) => wrap(&packet),
             None => crafted::ethernet(if packet[0] >> 4 == 4 { 0x0800 } else { 0x86dd }, &packet),
         };
+        // IEEE 802.1Q: the tag stands behind the addresses.
+        let bytes = match line.options.get("vlan") {
+            Some(id) => {
+                let tag = [0x8100, id.parse().expect("a VLAN")].map(u16::to_be_bytes).concat();
+                [&bytes[..12], &tag, &bytes[12..]].concat()
+            }
+            None => bytes,
+        };
         for again in 0..times {
             let at_ns = at_ns + nth * GAP_NS + again * 1_000;
             frames.push(Frame { at_ns, bytes: bytes.clone(), kept: true });
