@@ -7,6 +7,8 @@ mod crafted;
 mod harness;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::process::Command;
 
 const INPUTS: u64 = 20_000;
 
@@ -87,6 +89,36 @@ fn no_input_breaks_what_every_target_asserts() {
             };
             let survived = catch_unwind(AssertUnwindSafe(|| target(&input)));
             assert!(survived.is_ok(), "{name}, input {nth}: {input:?}");
+        }
+    }
+}
+
+/// The seeds that another project's fuzzers begin with, as they are and changed at random.
+#[test]
+fn no_seed_of_others_breaks_what_every_target_asserts() {
+    let Some(corpus) = std::env::var_os("CALLTAP_CORPUS").map(PathBuf::from) else {
+        println!("SKIPPED: CALLTAP_CORPUS names no folder of captures");
+        return;
+    };
+    let mut seeds = Vec::new();
+    for archive in std::fs::read_dir(corpus.join("fuzz-seeds")).unwrap().flatten() {
+        let unzip = |option: &str, name: &[&str]| {
+            let mut command = Command::new("unzip");
+            let output = command.arg(option).arg(archive.path()).args(name).output();
+            output.expect("unzip runs: scripts/setup installs it").stdout
+        };
+        let names = String::from_utf8(unzip("-Z1", &[])).expect("names");
+        seeds.extend(names.lines().filter(|it| !it.ends_with('/')).map(|it| unzip("-p", &[it])));
+    }
+    assert!(seeds.len() > 40, "{} seeds", seeds.len());
+    for (name, target) in harness::TARGETS {
+        let mut random = Random(2);
+        for seed in &seeds {
+            for nth in 0..20 {
+                let input = if nth == 0 { seed.clone() } else { random.changed(seed) };
+                let survived = catch_unwind(AssertUnwindSafe(|| target(&input)));
+                assert!(survived.is_ok(), "{name}: {input:?}");
+            }
         }
     }
 }
