@@ -4,6 +4,7 @@ mod clocks;
 mod events;
 mod header;
 mod quality;
+pub(crate) mod sequence;
 mod stream;
 mod streams;
 

@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 use super::clocks::PayloadClocks;
 use super::header::Header;
 use super::quality::{Codec, Quality};
+use super::sequence::{Place, Sequence};
 use crate::time::Timestamp;
 
 /// What is known of one stream: one SSRC from one sender to one receiver.
@@ -51,11 +52,6 @@ impl Stream {
         (self.packets >= FEW).then(|| Quality::of(self.codec, received, self.lost, runs))?
     }
 }
-
-/// A.1: a gap up to this size is loss; beyond, the sender may have restarted.
-const MAX_DROPOUT: u16 = 3000;
-/// A.1: a packet up to this far behind is late; beyond, the sender may have restarted.
-const MAX_MISORDER: u16 = 100;
 
 /// The running state behind a [`Stream`].
 #[derive(Clone, Debug)]
@@ -123,92 +119,6 @@ impl Tracked {
             mean_jitter_ms: self.jitter.mean_ms(),
             ..self.stream.clone()
         }
-    }
-}
-
-/// Where a sequence number stands among those seen before.
-enum Place {
-    Next,
-    Late,
-    Duplicate,
-    /// The second packet in a row after a jump: the sender started anew.
-    Restart,
-    /// After a jump, and not yet followed by its successor.
-    Stray,
-}
-
-/// Which sequence numbers were seen.
-#[derive(Clone, Debug)]
-struct Sequence {
-    /// Highest sequence number.
-    highest: u16,
-    /// One bit a packet at or below `highest`: bit 0 is `highest` itself.
-    seen: u128,
-    /// Sequence numbers from the first to the highest, in this run.
-    expected: u64,
-    /// Those of them that were seen.
-    received: u64,
-    /// Lost in runs before the sender restarted.
-    lost_before: u64,
-    /// Times that numbers were skipped.
-    gaps: u64,
-    /// What would follow a stray packet.
-    after_stray: Option<u16>,
-}
-
-impl Sequence {
-    fn new(first: u16) -> Self {
-        Self {
-            highest: first,
-            seen: 1,
-            expected: 1,
-            received: 1,
-            lost_before: 0,
-            gaps: 0,
-            after_stray: None,
-        }
-    }
-
-    fn feed(&mut self, sequence: u16, first: bool) -> Place {
-        if first {
-            return Place::Next;
-        }
-        let ahead = sequence.wrapping_sub(self.highest);
-        let behind = self.highest.wrapping_sub(sequence);
-        if ahead != 0 && ahead < MAX_DROPOUT {
-            self.seen = self.seen.checked_shl(u32::from(ahead)).unwrap_or(0) | 1;
-            self.highest = sequence;
-            self.expected += u64::from(ahead);
-            self.gaps += u64::from(ahead > 1);
-            self.received += 1;
-            self.after_stray = None;
-            return Place::Next;
-        }
-        if behind <= MAX_MISORDER {
-            let bit = 1u128 << behind;
-            if self.seen & bit != 0 {
-                return Place::Duplicate;
-            }
-            self.seen |= bit;
-            self.received += 1;
-            // A packet from before the first one seen: the run began earlier than thought.
-            self.expected = self.expected.max(u64::from(behind) + 1);
-            return Place::Late;
-        }
-        if self.after_stray == Some(sequence) {
-            let lost_before = self.lost();
-            // The stray was the first packet of the new run.
-            let gaps = self.gaps;
-            let run = Self::new(sequence);
-            *self = Self { seen: 3, expected: 2, received: 2, lost_before, gaps, ..run };
-            return Place::Restart;
-        }
-        self.after_stray = Some(sequence.wrapping_add(1));
-        Place::Stray
-    }
-
-    fn lost(&self) -> u64 {
-        self.lost_before + self.expected.saturating_sub(self.received)
     }
 }
 
