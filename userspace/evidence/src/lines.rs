@@ -74,7 +74,7 @@ pub struct DigitLine {
     pub duration_ms: Option<u64>,
 }
 
-/// One RTP stream of a call (RFC 3550).
+/// One stream of a call: RTP (RFC 3550), or fax over UDPTL (ITU-T T.38).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StreamLine {
     /// Sender, `ip:port`, IPv6 in brackets.
@@ -88,23 +88,36 @@ pub struct StreamLine {
     /// `none`, `sdes`, `mikey`, `dtls-srtp`, `zrtp`, or `unknown` where that cannot be told.
     #[serde(default)]
     pub encryption: String,
-    /// Synchronisation source, `0x` and 8 hexadecimal digits.
-    pub ssrc: String,
-    /// Payload type of its last packet.
-    pub payload_type: u8,
+    /// `udptl` where it is fax; absent where it is RTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Synchronisation source, `0x` and 8 hexadecimal digits; none where it is no RTP.
+    pub ssrc: Option<String>,
+    /// Payload type of its first packet that was no telephone event or comfort noise; none where it
+    /// is no RTP.
+    pub payload_type: Option<u8>,
     /// Codec, where its quality can be estimated.
     #[serde(default)]
     pub codec: Option<String>,
+    /// When its first packet was received (RFC 3339).
+    #[serde(default)]
+    pub first: String,
+    /// When its last packet was received.
+    #[serde(default)]
+    pub last: String,
     /// Packets received.
     pub packets: u64,
+    /// Bytes of their UDP payload.
+    #[serde(default)]
+    pub bytes: u64,
     /// Packets that its sequence numbers miss.
     pub lost: u64,
     /// Packets received twice.
     pub duplicates: u64,
     /// Packets received out of order.
     pub reordered: u64,
-    /// Largest interarrival jitter, in milliseconds.
-    pub max_jitter_ms: f64,
+    /// Largest interarrival jitter, in milliseconds; none where it is no RTP.
+    pub max_jitter_ms: Option<f64>,
     /// Transmission rating factor (ITU-T G.107); none where the codec has no published figures, where
     /// there were fewer than 50 packets, or where frames were lost on the way into the evidence.
     #[serde(default)]

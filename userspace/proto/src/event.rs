@@ -171,7 +171,9 @@ pub enum MediaKind {
     Rtp,
     /// RTCP on a port of its own.
     Rtcp,
-    /// Anything else that SDP announces: T.38 over UDPTL, MSRP, BFCP.
+    /// Fax over UDPTL (ITU-T T.38).
+    Udptl,
+    /// Anything else that SDP announces: MSRP, BFCP.
     Other,
 }
 

@@ -30,6 +30,7 @@ pub mod sip;
 pub mod stun;
 pub mod target;
 pub mod time;
+pub mod udptl;
 pub mod warrant;
 pub mod zrtp;
 

@@ -8,6 +8,7 @@ use calltap_evidence::lines::{CallLine, DigitLine, Match};
 use calltap_proto::media::{Encryption, KeyExchanges, Keying, MediaTerms};
 use calltap_proto::rtcp::Reports;
 use calltap_proto::rtp::{Digit, Events, Streams};
+use calltap_proto::udptl::Faxes;
 use calltap_proto::{MediaKind, Timestamp};
 
 use super::CallFacts;
@@ -16,6 +17,7 @@ pub(super) struct LiveCall {
     facts: CallFacts,
     media: BTreeMap<SocketAddr, (MediaKind, Box<MediaTerms>)>,
     streams: Streams,
+    faxes: Faxes,
     pub(super) reports: Reports,
     events: Events,
     exchanges: KeyExchanges,
@@ -38,6 +40,7 @@ impl LiveCall {
             facts,
             media: BTreeMap::new(),
             streams: Streams::default(),
+            faxes: Faxes::default(),
             reports: Reports::default(),
             events: Events::default(),
             exchanges: KeyExchanges::default(),
@@ -106,15 +109,26 @@ impl LiveCall {
     ) {
         let announced = self.media.get(&destination).or_else(|| self.media.get(&source));
         let Some((kind, terms)) = announced else { return };
-        if *kind == MediaKind::Other || self.reports.feed(at, source, destination, payload) {
-            return;
-        }
-        if *kind == MediaKind::Rtp
-            && self.streams.feed(at, source, destination, payload, &terms.clocks)
-        {
-            self.events.feed(at, source, destination, payload, &terms.clocks);
-        } else {
-            self.exchanges.feed(source, destination, payload);
+        // Fax may take the place of voice at the same port, and the last of the voice comes late.
+        let kind = match *kind {
+            MediaKind::Udptl if self.streams.knows(source, destination, payload) => MediaKind::Rtp,
+            kind => kind,
+        };
+        match kind {
+            MediaKind::Rtp | MediaKind::Rtcp
+                if self.reports.feed(at, source, destination, payload) => {}
+            MediaKind::Rtp
+                if self.streams.feed(at, source, destination, payload, &terms.clocks) =>
+            {
+                self.events.feed(at, source, destination, payload, &terms.clocks);
+            }
+            MediaKind::Rtp | MediaKind::Rtcp => {
+                self.exchanges.feed(source, destination, payload);
+            }
+            MediaKind::Udptl => {
+                self.faxes.feed(at, source, destination, payload);
+            }
+            MediaKind::Other => {}
         }
     }
 
@@ -124,7 +138,9 @@ impl LiveCall {
             // An address target that was silent, or a call outside the warrant's window.
             return None;
         }
-        let streams = self.streams.iter().map(|stream| self.stream_line(&stream)).collect();
+        let faxes = self.faxes.iter().map(|fax| self.fax_line(&fax));
+        let streams = self.streams.iter().map(|stream| self.stream_line(&stream));
+        let streams = streams.chain(faxes).collect();
         // Four bytes of an encrypted stream say nothing of keys.
         let digits = self.events.digits().into_iter();
         let digits =

@@ -1,11 +1,14 @@
 //! What is counted of a stream, as a line of evidence.
 
+use std::net::SocketAddr;
+
 use calltap_evidence::lines::{EModelLine, RtcpLine, StreamLine, VoipMetricsLine};
 use calltap_proto::media::Encryption;
 use calltap_proto::rtcp::VoipMetrics;
 use calltap_proto::rtp::{R0, Stream};
+use calltap_proto::udptl::Fax;
 
-use super::live::LiveCall;
+use super::live::{LiveCall, rfc3339};
 
 impl LiveCall {
     /// The line of one of its streams.
@@ -14,19 +17,22 @@ impl LiveCall {
         // A gap that may be ours says nothing about the network.
         let quality = stream.quality().filter(|_| !self.own_loss);
         StreamLine {
-            association: if self.is_learned(source, destination) { "learned" } else { "sdp-match" }
-                .to_owned(),
+            association: self.association(source, destination),
             encryption: encryption(self.encryption(source, destination)).to_owned(),
             src: source.to_string(),
             dst: destination.to_string(),
-            ssrc: format!("{:#010x}", stream.ssrc),
-            payload_type: stream.payload_type,
+            kind: None,
+            ssrc: Some(format!("{:#010x}", stream.ssrc)),
+            payload_type: Some(stream.payload_type),
             codec: stream.codec.name().map(str::to_owned),
+            first: rfc3339(stream.first.0),
+            last: rfc3339(stream.last.0),
             packets: stream.packets,
+            bytes: stream.bytes,
             lost: stream.lost,
             duplicates: stream.duplicates,
             reordered: stream.reordered,
-            max_jitter_ms: stream.max_jitter_ms,
+            max_jitter_ms: Some(stream.max_jitter_ms),
             r_factor: quality.map(|it| hundredth(it.r_factor)),
             mos: quality.map(|it| hundredth(it.mos)),
             e_model: quality.map(|it| EModelLine {
@@ -39,6 +45,30 @@ impl LiveCall {
             }),
             rtcp: self.rtcp_line(stream),
         }
+    }
+
+    /// The line of fax over UDPTL, which is no RTP.
+    pub(super) fn fax_line(&self, fax: &Fax) -> StreamLine {
+        StreamLine {
+            src: fax.source.to_string(),
+            dst: fax.destination.to_string(),
+            association: self.association(fax.source, fax.destination),
+            encryption: encryption(self.encryption(fax.source, fax.destination)).to_owned(),
+            kind: Some("udptl".to_owned()),
+            first: rfc3339(fax.first.0),
+            last: rfc3339(fax.last.0),
+            packets: fax.packets,
+            bytes: fax.bytes,
+            lost: fax.lost,
+            duplicates: fax.duplicates,
+            reordered: fax.reordered,
+            ..StreamLine::default()
+        }
+    }
+
+    fn association(&self, source: SocketAddr, destination: SocketAddr) -> String {
+        let learned = self.is_learned(source, destination);
+        if learned { "learned" } else { "sdp-match" }.to_owned()
     }
 
     /// What its receiver reported; none where it reported nothing.

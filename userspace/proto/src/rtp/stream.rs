@@ -23,8 +23,14 @@ pub struct Stream {
     pub codec: Codec,
     /// Units a second of its timestamps, where known.
     pub clock_hz: Option<u32>,
+    /// Arrival of its first packet.
+    pub first: Timestamp,
+    /// Arrival of its last packet.
+    pub last: Timestamp,
     /// Packets seen, duplicates included.
     pub packets: u64,
+    /// Bytes of their UDP payload, RTP headers included.
+    pub bytes: u64,
     /// Sequence numbers that were never seen.
     pub lost: u64,
     /// Gaps in the sequence numbers when they appeared, whether or not they were filled later.
@@ -64,7 +70,12 @@ pub(super) struct Tracked {
 }
 
 impl Tracked {
-    pub(super) fn new(source: SocketAddr, destination: SocketAddr, header: &Header) -> Self {
+    pub(super) fn new(
+        at: Timestamp,
+        source: SocketAddr,
+        destination: SocketAddr,
+        header: &Header,
+    ) -> Self {
         Self {
             stream: Stream {
                 source,
@@ -73,7 +84,10 @@ impl Tracked {
                 payload_type: header.payload_type,
                 codec: Codec::Unknown,
                 clock_hz: None,
+                first: at,
+                last: at,
                 packets: 0,
+                bytes: 0,
                 lost: 0,
                 gaps: 0,
                 duplicates: 0,
@@ -87,7 +101,13 @@ impl Tracked {
         }
     }
 
-    pub(super) fn feed(&mut self, at: Timestamp, header: &Header, clocks: &PayloadClocks) {
+    pub(super) fn feed(
+        &mut self,
+        at: Timestamp,
+        header: &Header,
+        bytes: usize,
+        clocks: &PayloadClocks,
+    ) {
         let paced = clocks.is_paced(header.payload_type);
         if paced && !self.named {
             self.stream.payload_type = header.payload_type;
@@ -95,7 +115,9 @@ impl Tracked {
             self.stream.clock_hz = clocks.rate_hz(header.payload_type);
             self.named = true;
         }
+        self.stream.last = at;
         self.stream.packets += 1;
+        self.stream.bytes += bytes as u64;
         match self.sequence.feed(header.sequence, self.stream.packets == 1) {
             Place::Next => {}
             Place::Late => self.stream.reordered += 1,

@@ -54,12 +54,19 @@ impl Streams {
                 return true;
             }
             self.index.insert(key, place);
-            self.streams.push(Tracked::new(source, destination, &header));
+            self.streams.push(Tracked::new(at, source, destination, &header));
         }
         if let Some(tracked) = self.streams.get_mut(place) {
-            tracked.feed(at, &header, clocks);
+            tracked.feed(at, &header, payload.len(), clocks);
         }
         true
+    }
+
+    /// Whether a datagram is RTP of a stream that was fed before.
+    #[must_use]
+    pub fn knows(&self, source: SocketAddr, destination: SocketAddr, payload: &[u8]) -> bool {
+        let header = Header::parse(payload);
+        header.is_ok_and(|it| self.index.contains_key(&(source, destination, it.ssrc)))
     }
 
     /// The streams in order of appearance, with their figures up to now.

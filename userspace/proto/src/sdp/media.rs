@@ -68,6 +68,17 @@ impl Media<'_> {
             && !self.transport.eq_ignore_ascii_case(b"TCP/MSRP")
     }
 
+    /// What comes to its own port.
+    fn kind_of_media(&self) -> MediaKind {
+        if self.is_rtp() {
+            MediaKind::Rtp
+        } else if self.transport.eq_ignore_ascii_case(b"udptl") {
+            MediaKind::Udptl
+        } else {
+            MediaKind::Other
+        }
+    }
+
     /// Whether media on hold in the old way hides where it went before (RFC 2543 §B.5: an
     /// unspecified address).
     #[must_use]
@@ -89,7 +100,7 @@ impl Media<'_> {
         let address = self.address.filter(|a| !a.is_unspecified() && is_port);
         let is_rtp = self.is_rtp();
         let step = if is_rtp { 2 } else { 1 };
-        let kind = if is_rtp { MediaKind::Rtp } else { MediaKind::Other };
+        let kind = self.kind_of_media();
         let media = (0..self.ports.clamp(1, MAX_PORTS))
             .filter_map(move |nth| self.port.checked_add(nth * step));
         let beside = self.rtcp.is_none() && !muxed;
@@ -121,9 +132,8 @@ impl Media<'_> {
             .filter(move |it| self.port != 0 && (it.component == 1 || is_rtp && !muxed));
         live.map(move |candidate| {
             let kind = match (is_rtp, candidate.component) {
-                (true, 1) => MediaKind::Rtp,
-                (true, _) => MediaKind::Rtcp,
-                (false, _) => MediaKind::Other,
+                (true, 2..) => MediaKind::Rtcp,
+                _ => self.kind_of_media(),
             };
             (candidate.endpoint, kind)
         })

@@ -195,7 +195,7 @@ impl Call {
             || self.learned.contains(&host)
             || (signals(&host) && !is_announced)
             // A connection comes from whatever port its host chose.
-            || (kind == MediaKind::Other && is_announced);
+            || (matches!(kind, MediaKind::Udptl | MediaKind::Other) && is_announced);
         if sure {
             return Standing::Sure;
         }

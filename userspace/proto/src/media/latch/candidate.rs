@@ -101,7 +101,9 @@ impl Candidate {
         match kind {
             MediaKind::Rtp => way.rtp(packet.payload, plays),
             MediaKind::Rtcp if !is_rtcp(packet.payload) => {}
-            MediaKind::Rtcp | MediaKind::Other => way.row = way.row.saturating_add(1),
+            MediaKind::Rtcp | MediaKind::Udptl | MediaKind::Other => {
+                way.row = way.row.saturating_add(1);
+            }
         }
         if self.held.len() + packet.frames.len() > limits.frames {
             return None;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::event::MediaKind;
-use crate::event::MediaKind::{Other, Rtcp, Rtp};
+use crate::event::MediaKind::{Other, Rtcp, Rtp, Udptl};
 use proptest::prelude::*;
 use std::format;
 use std::net::SocketAddr;
@@ -59,7 +59,7 @@ fn each_media_line_announces_its_endpoints() {
                 ("233.252.0.1:4003", Rtcp),
             ],
         ),
-        ("c=IN IP4 192.0.2.1\nm=image 4000 udptl t38", &[("192.0.2.1:4000", Other)]),
+        ("c=IN IP4 192.0.2.1\nm=image 4000 udptl t38", &[("192.0.2.1:4000", Udptl)]),
         ("c=IN IP4 192.0.2.1\nm=message 2855 TCP/MSRP *", &[("192.0.2.1:2855", Other)]),
         ("c=IN IP4 192.0.2.1\nm=audio 65535 RTP/AVP 0", &[("192.0.2.1:65535", Rtp)]),
     ];
