@@ -6,6 +6,7 @@
 //! The [`engine`] is these threads together; [`replay`] takes the same steps in one.
 
 pub mod batch;
+pub mod body;
 pub mod capture;
 pub mod cli;
 pub mod config;

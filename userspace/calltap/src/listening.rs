@@ -12,6 +12,7 @@ use calltap_proto::media::{Decision, Doubtful, Latch, LatchLimits};
 use calltap_proto::packet::{self, Body};
 use calltap_proto::{CallKey, Event, Kept, Timestamp};
 
+use crate::body::Body as MessageBody;
 use crate::content::{Binding, Claim, Command, Content, Doubt, Seen};
 use crate::follow::{Effects, Order};
 use crate::recorder::{CallFacts, Note, rfc3339};
@@ -134,6 +135,13 @@ impl Listening {
                 for call in calls {
                     self.late(*call, &frame, effects);
                 }
+            }
+            Event::Body { call, at, method, from, to, copy, media_type, bytes } => {
+                let Some(order) = self.orders.get(&call.warrant) else { return };
+                let body = MessageBody { at_ns: at.0, method, from, to, media_type, bytes };
+                let said = if order.authority.content() { body.said() } else { None };
+                let media_type = text(media_type).to_ascii_lowercase();
+                effects.note(Note::Body { call, copy, media_type, said });
             }
             Event::CallEnded { call, at, cause } => {
                 self.latch.end(call);

@@ -2,6 +2,7 @@
 //! that what is counted is what was written.
 
 mod live;
+mod sayings;
 mod stream_line;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use calltap_proto::packet::{self, Body, LinkType};
 use calltap_proto::{CallKey, Cause, MediaKind, Timestamp};
 use tracing::error;
 
+use crate::body::Said;
 use crate::pool::Lent;
 use live::LiveCall;
 pub(crate) use live::rfc3339;
@@ -45,6 +47,17 @@ pub enum Note {
         endpoint: SocketAddr,
         /// The other.
         peer: SocketAddr,
+    },
+    /// A message of the call held this body.
+    Body {
+        /// The call.
+        call: CallKey,
+        /// The same in every copy of the message.
+        copy: u64,
+        /// Media type.
+        media_type: String,
+        /// What it says, where that is known and the warrant covers content.
+        said: Option<Said>,
     },
     /// The call is over, and so is its grace time: no record of it follows.
     Ended {
@@ -161,6 +174,11 @@ impl Recorder {
             Note::Learned { call, endpoint, peer } => {
                 if let Some(live) = self.live.get_mut(&call) {
                     live.learned(endpoint, peer);
+                }
+            }
+            Note::Body { call, copy, media_type, said } => {
+                if let Some(live) = self.live.get_mut(&call) {
+                    live.body(copy, media_type, said);
                 }
             }
             Note::Ended { call, at_ns, cause } => {

@@ -142,6 +142,10 @@ fn joined(lines: Vec<CallLine>) -> Vec<CallLine> {
                 call.iri_packets += line.iri_packets;
                 call.cc_packets += line.cc_packets;
                 call.streams.extend(line.streams);
+                call.messages.extend(line.messages);
+                call.bodies.extend(line.bodies);
+                call.bodies.sort();
+                call.bodies.dedup();
                 call.digits.extend(line.digits);
                 call.volumes.extend(line.volumes);
                 call.volumes.dedup();

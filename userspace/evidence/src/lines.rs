@@ -37,6 +37,13 @@ pub struct CallLine {
     /// Keys that were pressed, in order of time; absent where there were none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub digits: Vec<DigitLine>,
+    /// Texts that were sent, in order of time; absent where there were none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<TextLine>,
+    /// Media types of message bodies other than session descriptions, such as `application/isup`;
+    /// absent where there were none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bodies: Vec<String>,
     /// The volumes that hold its packets, repeated ones not counted; set by the store.
     pub volumes: Vec<String>,
 }
@@ -68,10 +75,25 @@ pub struct DigitLine {
     pub at: String,
     /// `0` to `9`, `*`, `#`, `A` to `D`, `flash`, or `event-` and the code of another event.
     pub digit: String,
-    /// How it was sent: `rtp-event` (RFC 4733).
+    /// How it was sent: `rtp-event` (RFC 4733), or `info`, in the body of a SIP INFO (RFC 6086).
     pub by: String,
     /// How long it lasted, in milliseconds; none where nothing says so.
     pub duration_ms: Option<u64>,
+}
+
+/// A text that was sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextLine {
+    /// When the message was received (RFC 3339).
+    pub at: String,
+    /// Who sent it, a URI.
+    pub from: String,
+    /// To whom, a URI.
+    pub to: String,
+    /// Its media type.
+    pub content_type: String,
+    /// The text; bytes that are no UTF-8 are replaced, the packets have them.
+    pub text: String,
 }
 
 /// One stream of a call: RTP (RFC 3550), or fax over UDPTL (ITU-T T.38).

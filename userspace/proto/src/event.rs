@@ -58,6 +58,25 @@ pub enum Event<'a> {
         /// The first thing found wrong with the message.
         flaw: Option<Flaw>,
     },
+    /// What else than a session description stands in a message's body; behind the message.
+    Body {
+        /// The call.
+        call: CallKey,
+        /// Arrival of the message's last frame.
+        at: Timestamp,
+        /// Method of the request, or of the request that a response answers.
+        method: &'a [u8],
+        /// URI of the From header field, as sent.
+        from: &'a [u8],
+        /// URI of the To header field, as sent.
+        to: &'a [u8],
+        /// The same in every copy of the message: sent again, or seen on another hop.
+        copy: u64,
+        /// Media type, without its parameters.
+        media_type: &'a [u8],
+        /// The body, or this part of it.
+        bytes: &'a [u8],
+    },
     /// Media from or to this endpoint belongs to the call; also sent when its terms change.
     MediaOpened {
         /// The call that announced it.

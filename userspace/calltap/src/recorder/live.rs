@@ -12,6 +12,8 @@ use calltap_proto::udptl::Faxes;
 use calltap_proto::{MediaKind, Timestamp};
 
 use super::CallFacts;
+use super::sayings::Sayings;
+use crate::body::Said;
 
 pub(super) struct LiveCall {
     facts: CallFacts,
@@ -21,6 +23,7 @@ pub(super) struct LiveCall {
     pub(super) reports: Reports,
     events: Events,
     exchanges: KeyExchanges,
+    said: Sayings,
     /// Endpoints, each with a peer that no description named.
     learned: BTreeSet<(SocketAddr, SocketAddr)>,
     /// Frames were lost on the way here while it lived: what its streams miss may be ours.
@@ -44,6 +47,7 @@ impl LiveCall {
             reports: Reports::default(),
             events: Events::default(),
             exchanges: KeyExchanges::default(),
+            said: Sayings::default(),
             learned: BTreeSet::new(),
             own_loss: false,
             recorded: false,
@@ -66,6 +70,10 @@ impl LiveCall {
 
     pub(super) fn learned(&mut self, endpoint: SocketAddr, peer: SocketAddr) {
         self.learned.insert((endpoint, peer));
+    }
+
+    pub(super) fn body(&mut self, copy: u64, media_type: String, said: Option<Said>) {
+        self.said.note(copy, media_type, said);
     }
 
     pub(super) fn lost(&mut self) {
@@ -145,7 +153,10 @@ impl LiveCall {
         let digits = self.events.digits().into_iter();
         let digits =
             digits.filter(|it| self.encryption(it.source, it.destination) == Encryption::None);
-        let digits = digits.map(|it| digit_line(&it)).collect();
+        let mut digits: Vec<_> = digits.map(|it| digit_line(&it)).collect();
+        let Sayings { messages, keys, bodies, .. } = self.said;
+        digits.extend(keys);
+        digits.sort_by(|a, b| a.at.cmp(&b.at));
         let facts = self.facts;
         Some(CallLine {
             cin: facts.call.cin,
@@ -159,6 +170,8 @@ impl LiveCall {
             cause: cause.to_owned(),
             streams,
             digits,
+            messages,
+            bodies: bodies.into_iter().collect(),
             ..CallLine::default()
         })
     }

@@ -220,7 +220,9 @@ impl Follower {
             description: description.map(|text| identify(message, text)),
             flaw: arrival.flaw.or(message.flaw).or_else(|| sip::flaw(message)).or(in_session),
         };
-        self.give(call, arrival, &kept, frames, sink)
+        let owners = self.give(call, arrival, &kept, frames, sink);
+        give_bodies(&owners, at, message, sink);
+        owners
     }
 
     /// A port that a target's call has just left may be a stranger's now: what a stranger announces
@@ -282,14 +284,41 @@ pub(super) struct Summary<'a> {
     pub(super) flaw: Option<Flaw>,
 }
 
-/// A number for a description and the party that sent it: FNV-1a, 64 bits, the same everywhere.
+/// Gives what else than a description a message holds; nothing can be read in an encoded body.
+fn give_bodies(owners: &Owners, at: Timestamp, message: &Message<'_>, sink: &mut Sink<'_>) {
+    if message.is_encoded || message.body.is_empty() {
+        return;
+    }
+    let Opening { method, from, to, .. } = Opening::of(message, at);
+    let number = message.cseq.map_or(0, |cseq| cseq.number).to_be_bytes();
+    let tag = message.from.and_then(sip::tag).unwrap_or_default();
+    let answer: &[u8] = match message.start {
+        sip::StartLine::Request { .. } => b"",
+        sip::StartLine::Response { .. } => message.start_line,
+    };
+    let copy = hash([tag, &number, method, answer]);
+    let mut copy = copy;
+    sip::other_bodies(message.content_type, message.body, &mut |media_type, bytes| {
+        for &call in owners {
+            sink(Event::Body { call, at, method, from, to, copy, media_type, bytes });
+        }
+        copy = copy.wrapping_add(1);
+    });
+}
+
+/// A number for a description and the party that sent it.
 fn identify(message: &Message<'_>, description: &[u8]) -> u64 {
     let party = match message.start {
         sip::StartLine::Request { .. } => message.from,
         sip::StartLine::Response { .. } => message.to,
     };
     let tag = party.and_then(sip::tag).unwrap_or_default();
-    tag.iter().chain(b"\n").chain(description).fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+    hash([tag, b"\n", description])
+}
+
+/// FNV-1a, 64 bits, the same everywhere.
+fn hash<const N: usize>(parts: [&[u8]; N]) -> u64 {
+    parts.into_iter().flatten().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }

@@ -1,4 +1,5 @@
-//! The session description in a message body, alone or as a part of several (RFC 2046 §5.1).
+//! What a message body holds, alone or as parts of several (RFC 2046 §5.1): the session description,
+//! and anything else.
 
 use super::address::parameter;
 use super::split_line;
@@ -16,20 +17,83 @@ pub fn session_description<'a>(content_type: Option<&[u8]>, body: &'a [u8]) -> O
     find(content_type, body, MAX_DEPTH)
 }
 
+/// Gives each part of a body that is no session description, with its media type; bodies without a
+/// type and empty ones are left out.
+pub fn other_bodies<'a>(
+    content_type: Option<&'a [u8]>,
+    body: &'a [u8],
+    each: &mut dyn FnMut(&'a [u8], &'a [u8]),
+) {
+    let mut left = MAX_PARTS;
+    leaves(content_type, body, MAX_DEPTH, &mut |media_type, body| {
+        if left > 0 && !media_type.eq_ignore_ascii_case(b"application/sdp") {
+            left -= 1;
+            each(media_type, body);
+        }
+    });
+}
+
+/// The text that a body is (RFC 2046 §4.1), also where it is wrapped for several hops
+/// (`message/cpim`, RFC 3862).
+#[must_use]
+pub fn text<'a>(media_type: &[u8], body: &'a [u8]) -> Option<&'a [u8]> {
+    if media_type.eq_ignore_ascii_case(b"message/cpim") {
+        // The header of the message, an empty line, the header of its content, and again.
+        let (_, content) = split_part(body);
+        let (content_type, text) = split_part(content);
+        return self::text(media_type_of(content_type?)?.0, text);
+    }
+    let is_text = media_type.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"text/"));
+    is_text.then_some(body)
+}
+
+/// Parts of one message that are given; whoever sends more says nothing by them.
+const MAX_PARTS: usize = 16;
+
+fn leaves<'a>(
+    content_type: Option<&'a [u8]>,
+    body: &'a [u8],
+    depth: usize,
+    each: &mut dyn FnMut(&'a [u8], &'a [u8]),
+) {
+    let Some((media_type, parameters)) = content_type.and_then(media_type_of) else { return };
+    if !is_multipart(media_type) {
+        if !body.is_empty() && !media_type.is_empty() {
+            each(media_type, body);
+        }
+        return;
+    }
+    let Some(boundary) = parameter(parameters, b"boundary").filter(|_| depth > 0) else { return };
+    for part in (Parts { rest: body, boundary }) {
+        let (content_type, body) = split_part(part);
+        // The line end ahead of a delimiter belongs to the delimiter.
+        let body = body.strip_suffix(b"\n").unwrap_or(body);
+        let body = body.strip_suffix(b"\r").unwrap_or(body);
+        leaves(content_type, body, depth - 1, each);
+    }
+}
+
+/// Type and parameters of a Content-Type field.
+fn media_type_of(content_type: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = content_type.iter().position(|&byte| byte == b';').unwrap_or(content_type.len());
+    let (media_type, parameters) = content_type.split_at_checked(end)?;
+    Some((media_type.trim_ascii(), parameters))
+}
+
+fn is_multipart(media_type: &[u8]) -> bool {
+    media_type.get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/"))
+}
+
 fn find<'a>(content_type: Option<&[u8]>, body: &'a [u8], depth: usize) -> Option<&'a [u8]> {
     let body = super::past_empty_lines(body);
     let Some(content_type) = content_type else {
         return body.starts_with(b"v=0").then_some(body);
     };
-    let end = content_type.iter().position(|&byte| byte == b';').unwrap_or(content_type.len());
-    let (media_type, parameters) = content_type.split_at_checked(end)?;
-    let media_type = media_type.trim_ascii();
+    let (media_type, parameters) = media_type_of(content_type)?;
     if media_type.eq_ignore_ascii_case(b"application/sdp") {
         return (!body.is_empty()).then_some(body);
     }
-    let is_multipart =
-        media_type.get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/"));
-    if !is_multipart || depth == 0 {
+    if !is_multipart(media_type) || depth == 0 {
         return None;
     }
     let boundary = parameter(parameters, b"boundary")?;
@@ -140,10 +204,48 @@ mod tests {
         }
     }
 
+    fn others(
+        content_type: &str,
+        body: &str,
+    ) -> std::vec::Vec<(std::string::String, std::string::String)> {
+        let mut found = std::vec::Vec::new();
+        let text = |bytes| std::string::String::from_utf8_lossy(bytes).into_owned();
+        other_bodies(Some(content_type.as_bytes()), body.as_bytes(), &mut |kind, body| {
+            found.push((text(kind), text(body)));
+        });
+        found
+    }
+
+    #[test]
+    fn every_other_part_is_given_with_its_type() {
+        let body = std::format!(
+            "--x\r\nContent-Type: application/sdp\r\n\r\n{SDP}\r\n\
+             --x\r\nContent-Type: application/ISUP;version=itu\r\n\r\n\u{1}\u{2}\r\n\
+             --x\r\n\r\nno type\r\n--x--\r\n"
+        );
+        let isup = ("application/ISUP".into(), "\u{1}\u{2}".into());
+        assert_eq!(others("multipart/mixed;boundary=x", &body), [isup]);
+        let hello = ("text/plain".into(), "hello\r\n".into());
+        assert_eq!(others("text/plain ;charset=UTF-8", "hello\r\n"), [hello]);
+        assert_eq!(others("application/sdp", SDP), []);
+    }
+
+    #[test]
+    fn a_wrapped_text_is_unwrapped() {
+        let cpim = "From: <im:a@example.net>\r\nTo: <im:b@example.net>\r\n\r\n\
+            Content-type: text/plain; charset=utf-8\r\n\r\nhello \u{1f44b}";
+        assert_eq!(text(b"Message/CPIM", cpim.as_bytes()), Some("hello \u{1f44b}".as_bytes()));
+        assert_eq!(text(b"text/plain", b"hello"), Some(&b"hello"[..]));
+        assert_eq!(text(b"application/isup", b"hello"), None);
+        assert_eq!(text(b"message/cpim", b"hello"), None);
+    }
+
     proptest! {
         #[test]
         fn no_body_makes_it_panic_or_go_on_for_ever(body in "(--x\r?\n|[a-z]: ?application/sdp\n|\r\n|.){0,30}") {
             let _ = session_description(Some(b"multipart/mixed;boundary=x"), body.as_bytes());
+            other_bodies(Some(b"multipart/mixed;boundary=x"), body.as_bytes(), &mut |_, _| {});
+            let _ = text(b"message/cpim", body.as_bytes());
         }
     }
 }

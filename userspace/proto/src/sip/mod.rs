@@ -15,7 +15,7 @@ mod uri;
 
 pub(crate) use address::{credential, parameter};
 pub use address::{tag, uris};
-pub use body::session_description;
+pub use body::{other_bodies, session_description, text};
 pub use field::{Field, Fields, Header};
 pub(crate) use framing::{Framed, frame};
 pub(crate) use grammar::flaw;

@@ -198,6 +198,6 @@ fn a_fragment_of_a_message_in_a_notify_is_no_message() {
         let link = crate::packet::LinkType::Ethernet;
         let kept = crate::Kept::whole(nanos(5.0), 0, link, &frame);
         tracker.feed(kept, &mut |event| note(&mut log, &event));
-        assert_eq!(log, "5 1/1 NOTIFY\n");
+        assert_eq!(log, "5 1/1 NOTIFY\n1/1 body message/sipfrag\n");
     }
 }

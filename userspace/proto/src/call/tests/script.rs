@@ -167,6 +167,9 @@ pub(super) fn note(log: &mut String, event: &Event<'_>) {
             writeln!(log, "{} {call} ended: {cause}", second(*at))
         }
         Event::Reassembled { payload, .. } => writeln!(log, "reassembled {}", payload.len()),
+        Event::Body { call, media_type, .. } => {
+            writeln!(log, "{call} body {}", String::from_utf8_lossy(media_type))
+        }
         Event::Late { calls, .. } => writeln!(log, "late of {calls:?}"),
     }
     .expect("room");
