@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod engine;
 pub mod follow;
 pub mod hearing;
+pub mod inspection;
 pub mod intake;
 pub mod lab;
 mod listening;

@@ -70,6 +70,9 @@ pub enum Note {
     },
     /// So many frames were lost at this place.
     Lost(&'static str, u64),
+    /// The kernel held something that nobody here had put there: its code, and in words what was
+    /// done about it.
+    Altered(&'static str, String),
 }
 
 /// What the recorder is handed by the other threads.
@@ -184,6 +187,12 @@ impl Recorder {
             Note::Ended { call, at_ns, cause } => {
                 if let Some(live) = self.live.remove(&call) {
                     self.close(live, at_ns, &cause_text(cause));
+                }
+            }
+            Note::Altered(code, what) => {
+                let details = [("code", code), ("what", what.as_str())];
+                if let Err(cause) = self.store.audit("data-plane-altered", &details) {
+                    error!("{cause}");
                 }
             }
             Note::Lost(place, frames) => {

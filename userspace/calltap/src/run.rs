@@ -79,7 +79,8 @@ impl Ended {
         });
         let fine = !self.failed && unexplained == 0 && self.recorded.whole;
         let outcome = if fine { Outcome::Fine } else { Outcome::NotFine };
-        Ok((outcome, Summary::new(frames, self.recorded, self.closing.counted, trigger_us)))
+        let summary = Summary::new(frames, self.recorded, self.closing.counted, trigger_us);
+        Ok((outcome, Summary { altered: self.closing.altered, ..summary }))
     }
 
     /// Adds up what the kernel, the sockets, the workers and the recorder counted.

@@ -19,6 +19,7 @@ use tracing::{error, warn};
 use crate::content::{Binding, Command, Content, Doubt, Network};
 use crate::follow::{Effects, Follower, Order, Rules};
 use crate::hearing::Hearing;
+use crate::inspection::Inspection;
 use crate::loss::{self, Reporter};
 use crate::pool::{Lent, Pool};
 use crate::recorder::Delivery;
@@ -59,6 +60,8 @@ pub struct Closing {
     pub received: u64,
     /// What those have lost.
     pub statistics: Vec<Statistics>,
+    /// How often the kernel held what nobody here had put there.
+    pub altered: u64,
     /// What was seen of signalling and given up, by name.
     pub counted: BTreeMap<&'static str, u64>,
 }
@@ -87,6 +90,8 @@ struct Outlet {
     /// Networks whose warrant is not in force yet.
     networks: Vec<(Network, Binding)>,
     lost_records: u64,
+    inspection: Inspection,
+    altered: u64,
 }
 
 impl Effects for Outlet {
@@ -127,6 +132,11 @@ impl Outlet {
         }
     }
 
+    /// How long nothing may be done while nothing is heard.
+    fn nap(&self) -> Duration {
+        if self.inspection.is_due() { Duration::ZERO } else { NAP }
+    }
+
     /// Hands over what has waited for long enough; a chunk for each message would use them up.
     fn hand_over_due(&mut self) {
         if self.chunk.as_ref().is_some_and(|(_, since)| since.elapsed() >= CHUNK_AGE) {
@@ -139,6 +149,15 @@ impl Outlet {
         match self.reach.filter.counters() {
             Ok(counters) => reporter.report(loss::of_filter(&counters)),
             Err(cause) => error!("losses in the filter are unknown: {cause}"),
+        }
+    }
+
+    /// Closes what somebody else has opened in the kernel, and has it audited.
+    fn inspect(&mut self) {
+        for discrepancy in self.inspection.step(&mut self.reach.filter) {
+            error!("ALARM: {discrepancy}");
+            self.altered += 1;
+            self.notes.push(Note::Altered(discrepancy.code(), discrepancy.to_string()));
         }
     }
 
@@ -210,6 +229,8 @@ pub fn follow(
         touched: Vec::new(),
         networks: Vec::new(),
         lost_records: 0,
+        inspection: Inspection::default(),
+        altered: 0,
     };
     let mut follower = Follower::new(rules, orders, &mut outlet);
     let mut trigger_ns = Histogram::new(3).unwrap_or_else(|_| unreachable!());
@@ -255,7 +276,7 @@ pub fn follow(
             }
             if outlet.reach.busy_poll {
                 std::hint::spin_loop();
-            } else if let Err(cause) = hearing.wait(NAP) {
+            } else if let Err(cause) = hearing.wait(outlet.nap()) {
                 error!("signalling is looked for without being waited for: {cause}");
                 std::thread::sleep(NAP);
             }
@@ -265,6 +286,7 @@ pub fn follow(
             follower.tick(now, &mut outlet);
             outlet.publish(follower.content());
         }
+        outlet.inspect();
         outlet.hand_over_due();
         if reporter.is_due() {
             outlet.report(&hearing, &mut reporter);
@@ -280,6 +302,7 @@ pub fn follow(
         lost_records: outlet.lost_records,
         received: hearing.received(),
         statistics: hearing.statistics().collect(),
+        altered: outlet.altered,
         counted: follower.counted(),
     }
 }

@@ -20,10 +20,17 @@ pub struct Summary {
     pub volumes: Vec<Volume>,
     /// What was seen of signalling and given up, by name.
     pub signalling: BTreeMap<&'static str, u64>,
+    /// How often the kernel's maps or programs were not as they were written; see the audit.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub altered: u64,
     /// How long it took from a message's arrival until its endpoints were in the kernel's map;
     /// absent where there is no kernel map.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger_us: Option<Trigger>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Frames by what became of them: `seen = passed + filtered + delivered + sum(lost)`.
@@ -90,7 +97,8 @@ impl Summary {
         trigger_us: Option<Trigger>,
     ) -> Self {
         let volumes = recorded.volumes.into_iter().map(Volume::from).collect();
-        Self { frames, calls: joined(recorded.calls), volumes, signalling, trigger_us }
+        let calls = joined(recorded.calls);
+        Self { frames, calls, volumes, signalling, altered: 0, trigger_us }
     }
 
     /// Prints the object on standard output, or without `json` a few lines for a person.

@@ -13,7 +13,7 @@ use std::{
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{HashMap as BpfHashMap, LpmTrie, MapData, PerCpuArray, ProgramArray, XskMap},
+    maps::{HashMap as BpfHashMap, LpmTrie, MapData, MapError, PerCpuArray, XskMap},
 };
 use calltap_ebpf::abi::{
     Address, Config, Counter, Deadline, Endpoint, InterfaceSlots, MAX_PREFIXES, MAX_SOCKETS, Mode,
@@ -24,6 +24,10 @@ use crate::{Error, Socket};
 
 mod attach;
 mod counters;
+mod discrepancy;
+mod entries;
+mod inspect;
+mod ledger;
 mod plain;
 mod prefilter;
 mod prefix;
@@ -33,8 +37,11 @@ mod words;
 
 pub use attach::{AttachMode, AttachWish};
 pub use counters::Counters;
+pub use discrepancy::Discrepancy;
 pub use test_run::TestRun;
 
+use inspect::Inspection;
+use ledger::Ledger;
 use plain::{Plain, map, map_error};
 use prefilter::Prefilter;
 use prefix::Prefix;
@@ -59,11 +66,14 @@ impl Default for LoadOptions {
 /// Dropping it detaches it everywhere.
 pub struct Filter {
     program: Ebpf,
-    attached: attach::Attached,
+    attached: Vec<attach::Attached>,
     config: Config,
     config_words: Words,
-    signalling_ports: Words,
+    ports: Box<[u64; PORT_WORDS as usize]>,
+    port_words: Words,
     prefilter: Prefilter,
+    ledger: Ledger,
+    inspection: Inspection,
     endpoints: BpfHashMap<MapData, Plain<Endpoint>, Plain<Deadline>>,
     prefixes: LpmTrie<MapData, Plain<Address>, Plain<Deadline>>,
     interfaces: BpfHashMap<MapData, u32, Plain<InterfaceSlots>>,
@@ -73,8 +83,7 @@ pub struct Filter {
     open_prefixes: HashMap<Prefix, u64>,
     slots: HashMap<u32, InterfaceSlots>,
     next_slot: u32,
-    /// Held, as the kernel empties it when nobody does.
-    _steps: ProgramArray<MapData>,
+    steps: attach::Steps,
 }
 
 impl Filter {
@@ -97,15 +106,18 @@ impl Filter {
         let config_words = Words::of(&mut program, "CONFIG", words(config).len())?;
         config_words.store_all(&words(config));
         Ok(Self {
-            attached: attach::Attached::default(),
+            attached: Vec::new(),
             config,
             config_words,
-            signalling_ports: Words::of(&mut program, "SIGNALLING_PORTS", PORT_WORDS as usize)?,
+            ports: Box::new([0; PORT_WORDS as usize]),
+            port_words: Words::of(&mut program, "SIGNALLING_PORTS", PORT_WORDS as usize)?,
             prefilter: Prefilter::new(Words::of(
                 &mut program,
                 "PREFILTER",
                 prefilter_words as usize,
             )?),
+            ledger: Ledger::default(),
+            inspection: Inspection::of(&program)?,
             endpoints: map(&mut program, "ENDPOINTS")?,
             prefixes: map(&mut program, "PREFIXES")?,
             interfaces: map(&mut program, "INTERFACES")?,
@@ -115,7 +127,7 @@ impl Filter {
             open_prefixes: HashMap::new(),
             slots: HashMap::new(),
             next_slot: 0,
-            _steps: steps,
+            steps,
             program,
         })
     }
@@ -128,12 +140,12 @@ impl Filter {
 
     /// Names the ports that carry signalling, by UDP or TCP, in place of those named before.
     pub fn set_signalling_ports(&mut self, ports: &[u16]) {
-        let mut words = [0; PORT_WORDS as usize];
+        self.ports.fill(0);
         for &port in ports {
             let (word, bit) = port_bit(port);
-            words[word as usize] |= bit;
+            self.ports[word as usize] |= bit;
         }
-        self.signalling_ports.store_all(&words);
+        self.port_words.store_all(&self.ports);
     }
 
     /// Sets the latest end of any warrant in force, boot clock nanoseconds.
@@ -162,18 +174,27 @@ impl Filter {
         not_after_boot_ns: u64,
     ) -> Result<(), Error> {
         let endpoint = Endpoint::from(endpoint);
-        if !self.prefilter.is_open(&endpoint) && self.prefilter.open() >= self.max_endpoints {
+        let is_new = !self.ledger.contains(&endpoint);
+        if is_new && self.ledger.len() >= self.max_endpoints as usize {
             return Err(Error::EndpointsFull { max: self.max_endpoints });
         }
         // The bits first: the exact entry is not looked at without them.
-        let opened = self.prefilter.insert(endpoint);
-        let deadline = Plain(Deadline { not_after_ns: not_after_boot_ns });
-        self.endpoints.insert(Plain(endpoint), deadline, 0).map_err(|cause| {
-            if opened {
-                self.prefilter.remove(&endpoint);
-            }
-            map_error("ENDPOINTS")(cause)
-        })
+        if is_new {
+            self.prefilter.insert(&endpoint);
+        }
+        let written = self.write_endpoint(endpoint, not_after_boot_ns);
+        if written.is_err() && is_new {
+            self.prefilter.remove(&endpoint);
+        }
+        written
+    }
+
+    fn write_endpoint(&mut self, endpoint: Endpoint, not_after_ns: u64) -> Result<(), Error> {
+        let deadline = Plain(Deadline { not_after_ns });
+        let written = self.endpoints.insert(Plain(endpoint), deadline, 0);
+        written.map_err(map_error("ENDPOINTS"))?;
+        self.ledger.write(endpoint, not_after_ns);
+        Ok(())
     }
 
     /// Has the packets of `endpoint` no longer kept; one that is not open stays so.
@@ -183,10 +204,15 @@ impl Filter {
     /// [`Error::Map`].
     pub fn close_endpoint(&mut self, endpoint: SocketAddr) -> Result<(), Error> {
         let endpoint = Endpoint::from(endpoint);
-        if !self.prefilter.is_open(&endpoint) {
+        if !self.ledger.contains(&endpoint) {
             return Ok(());
         }
-        self.endpoints.remove(&Plain(endpoint)).map_err(map_error("ENDPOINTS"))?;
+        match self.endpoints.remove(&Plain(endpoint)) {
+            // Somebody else was quicker.
+            Ok(()) | Err(MapError::KeyNotFound) => {}
+            Err(cause) => return Err(map_error("ENDPOINTS")(cause)),
+        }
+        self.ledger.erase(&endpoint);
         self.prefilter.remove(&endpoint);
         Ok(())
     }
@@ -222,25 +248,34 @@ impl Filter {
         if self.open_prefixes.remove(&prefix).is_none() {
             return Ok(());
         }
-        self.prefixes.remove(&prefix.key()).map_err(map_error("PREFIXES"))?;
+        match self.prefixes.remove(&prefix.key()) {
+            Ok(()) | Err(MapError::KeyNotFound) => {}
+            Err(cause) => return Err(map_error("PREFIXES")(cause)),
+        }
         self.publish_prefixes(prefix)
     }
 
     /// Writes the deadlines of all open prefixes within `changed`.
-    ///
-    /// The program finds the longest prefix of an address, and that alone: so each says until when
-    /// it or any wider one is open.
     fn publish_prefixes(&mut self, changed: Prefix) -> Result<(), Error> {
         for &prefix in self.open_prefixes.keys().filter(|prefix| changed.holds(prefix)) {
-            let wider = self.open_prefixes.iter().filter(|(wider, _)| wider.holds(&prefix));
-            let not_after_ns = wider.map(|(_, &not_after_ns)| not_after_ns).max().unwrap_or(0);
+            let deadline = self.prefix_deadline(prefix);
             self.prefixes
-                .insert(&prefix.key(), Plain(Deadline { not_after_ns }), 0)
+                .insert(&prefix.key(), Plain(deadline), 0)
                 .map_err(map_error("PREFIXES"))?;
         }
         self.config.prefixes = u32::try_from(self.open_prefixes.len()).unwrap_or(u32::MAX);
         self.publish_config();
         Ok(())
+    }
+
+    /// Until when an open prefix is open.
+    ///
+    /// The program finds the longest prefix of an address, and that alone: so each says until when
+    /// it or any wider one is open.
+    fn prefix_deadline(&self, prefix: Prefix) -> Deadline {
+        let wider = self.open_prefixes.iter().filter(|(wider, _)| wider.holds(&prefix));
+        let not_after_ns = wider.map(|(_, &not_after_ns)| not_after_ns).max().unwrap_or(0);
+        Deadline { not_after_ns }
     }
 
     /// Gives a socket the frames kept from its queue, in place of the queue's sockets before it; or

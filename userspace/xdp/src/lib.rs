@@ -29,6 +29,7 @@
 pub mod clock;
 pub mod generator;
 
+mod bpf;
 mod capability;
 mod error;
 mod filter;
@@ -42,7 +43,7 @@ mod umem;
 pub use calltap_ebpf::abi::{Counter, Mark, Mode, Reason};
 pub use capability::missing_capabilities;
 pub use error::Error;
-pub use filter::{AttachMode, AttachWish, Counters, Filter, LoadOptions, TestRun};
+pub use filter::{AttachMode, AttachWish, Counters, Discrepancy, Filter, LoadOptions, TestRun};
 pub use interface::Interface;
 pub use socket::{BindMode, Geometry, Socket, Statistics, wait_for_any};
 pub use umem::Frame;

@@ -43,6 +43,11 @@ impl Capture {
         Self { run, log }
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.run.id()
+    }
+
     /// Sends it a signal, by its name with a hyphen.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.run.id().to_string();

@@ -1,14 +1,16 @@
 //! Loading the program into the kernel, and attaching it to interfaces: only beside nobody else.
 
+use std::os::fd::{AsFd as _, OwnedFd};
+
 use aya::{
     Ebpf, EbpfError,
-    maps::{MapData, ProgramArray},
+    maps::{Map, MapData, ProgramArray},
     programs::{ProgramError, ProgramInfo, Xdp, XdpMode, loaded_programs, xdp::XdpLinkId},
 };
 use calltap_ebpf::abi::Mode;
 
-use super::{Filter, plain::map_error, promiscuous::Promiscuous};
-use crate::{Error, Interface, error, netlink};
+use super::{Discrepancy, Filter, plain::map_error, promiscuous::Promiscuous};
+use crate::{Error, Interface, bpf, error, netlink};
 
 /// In which mode the program is to be attached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,9 +33,26 @@ pub enum AttachMode {
     Generic,
 }
 
-/// Where the program is attached.
-#[derive(Debug, Default)]
-pub(super) struct Attached(Vec<(XdpLinkId, Option<Promiscuous>)>);
+impl AttachMode {
+    const fn flags(self) -> XdpMode {
+        match self {
+            Self::Native => XdpMode::Driver,
+            Self::Generic => XdpMode::Skb,
+        }
+    }
+}
+
+/// An interface to which the program is attached.
+#[derive(Debug)]
+pub(super) struct Attached {
+    /// `None` if it could not be attached again.
+    link: Option<XdpLinkId>,
+    interface: Interface,
+    mode: AttachMode,
+    /// Somebody else's program that was found in its place.
+    replaced_by: Option<u32>,
+    _promiscuous: Option<Promiscuous>,
+}
 
 impl Filter {
     /// Attaches the program to an interface.
@@ -60,13 +79,15 @@ impl Filter {
         let promiscuous = mirror.then(|| Promiscuous::on(interface)).transpose()?;
         let mut refusals = Vec::new();
         for &mode in modes {
-            let flags = match mode {
-                AttachMode::Native => XdpMode::Driver,
-                AttachMode::Generic => XdpMode::Skb,
-            };
-            match xdp(&mut self.program)?.attach_to_if_index(interface.index(), flags) {
+            match xdp(&mut self.program)?.attach_to_if_index(interface.index(), mode.flags()) {
                 Ok(link) => {
-                    self.attached.0.push((link, promiscuous));
+                    self.attached.push(Attached {
+                        link: Some(link),
+                        interface: interface.clone(),
+                        mode,
+                        replaced_by: None,
+                        _promiscuous: promiscuous,
+                    });
                     return Ok(mode);
                 }
                 Err(cause) => {
@@ -83,29 +104,91 @@ impl Filter {
     ///
     /// The counters stay readable, and frames already received stay in their sockets.
     pub fn detach(&mut self) {
-        for (link, _promiscuous) in self.attached.0.drain(..) {
-            if let Ok(program) = xdp(&mut self.program) {
+        for attached in self.attached.drain(..) {
+            if let (Some(link), Ok(program)) = (attached.link, xdp(&mut self.program)) {
                 // It can only fail where the interface is gone, and the attachment with it.
                 let _ = program.detach(link);
             }
         }
+    }
+
+    /// Attaches the program again where somebody took it off, and says where it is not.
+    pub(super) fn inspect_attachments(
+        &mut self,
+        found: &mut Vec<Discrepancy>,
+    ) -> Result<(), Error> {
+        let program = xdp(&mut self.program)?;
+        let own = program.info().map_err(|cause| Error::Load { cause: chain(&cause) })?.id();
+        for attached in &mut self.attached {
+            let name = attached.interface.name();
+            // An interface that is gone ends its workers, which say so.
+            let Ok(link) = netlink::link(&netlink::Which::Index(attached.interface.index())) else {
+                continue;
+            };
+            match link.program {
+                Some(id) if id == own => attached.replaced_by = None,
+                Some(id) => {
+                    if attached.replaced_by.replace(id) != Some(id) {
+                        let interface = name.to_owned();
+                        found.push(Discrepancy::Replaced { interface, program: id });
+                    }
+                }
+                None => {
+                    if let Some(link) = attached.link.take() {
+                        // It is off already.
+                        let _ = program.detach(link);
+                    }
+                    let (index, flags) = (attached.interface.index(), attached.mode.flags());
+                    if let Ok(link) = program.attach_to_if_index(index, flags) {
+                        attached.link = Some(link);
+                        attached.replaced_by = None;
+                        found.push(Discrepancy::Detached { interface: name.to_owned() });
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 }
 
 /// Loads the program into the kernel, and those that it calls for layered frames.
 ///
 /// The kernel forgets the calls when nobody holds their map any more: keep it.
-pub(super) fn load_program(program: &mut Ebpf) -> Result<ProgramArray<MapData>, Error> {
+pub(super) fn load_program(program: &mut Ebpf) -> Result<Steps, Error> {
     load(program, NAME)?;
-    let steps = program.take_map("STEPS").ok_or_else(no_program)?;
-    let mut steps = ProgramArray::try_from(steps).map_err(map_error("STEPS"))?;
-    for (number, step) in (0..).zip(STEPS) {
-        load(program, step)?;
-        let step = named(program, step)?.fd();
-        let step = step.map_err(|cause| Error::Load { cause: chain(&cause) })?;
-        steps.set(number, step, 0).map_err(map_error("STEPS"))?;
-    }
+    STEPS.iter().try_for_each(|step| load(program, step))?;
+    let map = program.take_map("STEPS").ok_or_else(no_program)?;
+    let Map::ProgramArray(held) = &map else { return Err(no_program()) };
+    let read = held.fd().as_fd().try_clone_to_owned();
+    let read = read.map_err(|cause| Error::Map { map: "STEPS", cause: cause.to_string() })?;
+    let mut steps = Steps { map: ProgramArray::try_from(map).map_err(map_error("STEPS"))?, read };
+    steps.write(program)?;
     Ok(steps)
+}
+
+/// The programs that are called for layered frames.
+pub(super) struct Steps {
+    map: ProgramArray<MapData>,
+    /// The same map, to see what it holds.
+    read: OwnedFd,
+}
+
+impl Steps {
+    /// Writes what differs; returns whether anything did.
+    pub(super) fn write(&mut self, program: &mut Ebpf) -> Result<bool, Error> {
+        let failed = |cause: ProgramError| Error::Load { cause: chain(&cause) };
+        let mut differed = false;
+        for (number, step) in (0..).zip(STEPS) {
+            let step = named(program, step)?;
+            let own = step.info().map_err(failed)?.id();
+            if bpf::lookup(self.read.as_fd(), number).ok() != Some(own) {
+                let step = step.fd().map_err(failed)?;
+                self.map.set(number, step, 0).map_err(map_error("STEPS"))?;
+                differed = true;
+            }
+        }
+        Ok(differed)
+    }
 }
 
 fn load(program: &mut Ebpf, name: &str) -> Result<(), Error> {

@@ -1,17 +1,18 @@
 //! The prefilter's bits, and how many open endpoints need each, so that bits can be cleared again.
 
-use std::{collections::HashSet, sync::atomic::Ordering};
+use std::sync::atomic::Ordering;
 
 use calltap_ebpf::abi::{Endpoint, PrefilterBits};
 
 use super::words::Words;
 
-/// The prefilter map and the endpoints that are in it.
+/// The prefilter map and what must be in it.
 #[derive(Debug)]
 pub(super) struct Prefilter {
     words: Words,
     mask: u32,
-    open: HashSet<Endpoint>,
+    /// The words as they were written.
+    written: Vec<u64>,
     /// By bit: how many open endpoints need it.
     /// A count that reaches its limit stays there, and its bit stays set.
     users: Vec<u16>,
@@ -30,40 +31,22 @@ impl Prefilter {
         Self {
             mask: u32::try_from(count - 1).unwrap_or(u32::MAX),
             users: vec![0; count * 64],
-            open: HashSet::new(),
+            written: vec![0; count],
             words,
         }
     }
 
-    pub(super) fn is_open(&self, endpoint: &Endpoint) -> bool {
-        self.open.contains(endpoint)
-    }
-
-    /// How many endpoints are open.
-    pub(super) fn open(&self) -> u32 {
-        u32::try_from(self.open.len()).unwrap_or(u32::MAX)
-    }
-
-    /// Sets an endpoint's bits; returns whether it was not in it before.
-    pub(super) fn insert(&mut self, endpoint: Endpoint) -> bool {
-        if !self.open.insert(endpoint) {
-            return false;
-        }
-        let slot = PrefilterBits::of(&endpoint, self.mask);
+    /// Sets the bits of an endpoint that was not in it before.
+    pub(super) fn insert(&mut self, endpoint: &Endpoint) {
+        let slot = PrefilterBits::of(endpoint, self.mask);
         for users in self.users(slot) {
             *users = users.saturating_add(1);
         }
-        if let Some(word) = self.words.word(slot.word as usize) {
-            word.fetch_or(slot.bits, Ordering::Release);
-        }
-        true
+        self.write(slot.word, |word| word | slot.bits);
     }
 
-    /// Clears those of an endpoint's bits that no other endpoint needs.
+    /// Clears those bits of an endpoint that was in it which no other endpoint needs.
     pub(super) fn remove(&mut self, endpoint: &Endpoint) {
-        if !self.open.remove(endpoint) {
-            return;
-        }
         let slot = PrefilterBits::of(endpoint, self.mask);
         let mut unused = 0;
         for (bit, users) in bits(slot.bits).zip(self.users(slot)) {
@@ -74,9 +57,23 @@ impl Prefilter {
                 unused |= 1 << bit;
             }
         }
-        if let Some(word) = self.words.word(slot.word as usize) {
-            word.fetch_and(!unused, Ordering::Release);
+        self.write(slot.word, |word| word & !unused);
+    }
+
+    fn write(&mut self, index: u32, change: impl Fn(u64) -> u64) {
+        let index = index as usize;
+        if let (Some(written), Some(word)) = (self.written.get_mut(index), self.words.word(index)) {
+            *written = change(*written);
+            word.store(*written, Ordering::Release);
         }
+    }
+
+    /// Writes what differs of at most `count` words from `first` on, and says whether anything did;
+    /// `None` if there are no such words.
+    pub(super) fn mend(&self, first: usize, count: usize) -> Option<bool> {
+        let end = self.written.len().min(first + count);
+        let written = self.written.get(first..end).filter(|written| !written.is_empty())?;
+        Some(self.words.mend(first, written))
     }
 
     /// The counts of a slot's bits, lowest bit first.
@@ -116,8 +113,7 @@ mod tests {
     fn closing_endpoints_in_any_order_never_hides_an_open_one_and_ends_empty() {
         let mut prefilter = Prefilter::new(Words::in_memory(16));
         for number in 0..300 {
-            assert!(prefilter.insert(endpoint(number)));
-            assert!(!prefilter.insert(endpoint(number)), "it is open already");
+            prefilter.insert(&endpoint(number));
         }
         // 7 and 300 have no common divisor, so this visits every endpoint once.
         for step in 0..300_u16 {
@@ -129,6 +125,21 @@ mod tests {
         for index in 0..16 {
             assert_eq!(prefilter.words.word(index).unwrap().load(Ordering::Relaxed), 0);
         }
+    }
+
+    #[test]
+    fn words_that_somebody_else_wrote_are_mended() {
+        let mut prefilter = Prefilter::new(Words::in_memory(16));
+        prefilter.insert(&endpoint(7));
+        assert_eq!(prefilter.mend(0, 64), Some(false));
+        for index in [0, 15] {
+            let word = prefilter.words.word(index).unwrap();
+            let honest = word.swap(0xdead, Ordering::Relaxed);
+            assert_eq!(prefilter.mend(0, 15), Some(index == 0));
+            assert_eq!(prefilter.mend(15, 15), Some(index == 15));
+            assert_eq!(word.load(Ordering::Relaxed), honest);
+        }
+        assert_eq!(prefilter.mend(16, 1), None);
     }
 
     #[test]

@@ -27,6 +27,20 @@ impl Prefix {
         Ok(Self { network, bits })
     }
 
+    /// The prefix of a key found in the map; `None` if its length is none.
+    pub(super) fn of_key(key: &Key<Plain<Address>>) -> Option<Self> {
+        let bits = key.prefix_len();
+        let Plain(address) = key.data();
+        (bits <= 128).then(|| Self { network: u128::from_be_bytes(address.0) & mask(bits), bits })
+    }
+
+    /// Its address, and how many of the bits of an address of its family count.
+    pub(super) fn parts(&self) -> (IpAddr, u32) {
+        let address = IpAddr::from(Address(self.network.to_be_bytes()));
+        let bits = if address.is_ipv4() { self.bits.saturating_sub(96) } else { self.bits };
+        (address, bits)
+    }
+
     /// Its key in the map.
     pub(super) fn key(&self) -> Key<Plain<Address>> {
         Key::new(self.bits, Plain(Address(self.network.to_be_bytes())))

@@ -48,6 +48,20 @@ impl Words {
         Some(unsafe { word.as_ref() })
     }
 
+    /// Stores those of `words`, the first of which stands at `first`, that differ; returns whether
+    /// any did.
+    pub(super) fn mend(&self, first: usize, words: &[u64]) -> bool {
+        let mut differed = false;
+        for (index, &value) in words.iter().enumerate() {
+            let Some(word) = self.word(first + index) else { break };
+            if word.load(Ordering::Relaxed) != value {
+                word.store(value, Ordering::Release);
+                differed = true;
+            }
+        }
+        differed
+    }
+
     /// Stores `words` from the first on.
     pub(super) fn store_all<const COUNT: usize>(&self, words: &[u64; COUNT]) {
         for (index, &value) in words.iter().enumerate() {

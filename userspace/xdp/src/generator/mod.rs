@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 
 use crate::{Error, Interface};
 
-mod bpf;
+mod commands;
 mod program;
 mod sender;
 mod traffic;
@@ -36,8 +36,8 @@ impl Generator {
     ///
     /// [`Error::System`]: it needs the capabilities that a capture needs.
     pub fn load(traffic: Traffic) -> Result<Self, Error> {
-        let counter = bpf::counter().map_err(failed("making the generator's map"))?;
-        let program = bpf::load(&program::assemble(traffic, &counter))
+        let counter = commands::counter().map_err(failed("making the generator's map"))?;
+        let program = commands::load(&program::assemble(traffic, &counter))
             .map_err(failed("loading the generator"))?;
         Ok(Self { program, counter, traffic })
     }
@@ -53,7 +53,7 @@ impl Generator {
     /// frames (it wants a program of its own, or `ethtool -K FAR gro on`).
     pub fn send(&self, interface: &Interface, frames: u32) -> Result<(), Error> {
         let template = self.traffic.frame(0);
-        bpf::run_live(&self.program, &template, interface.index(), frames, BATCH)
+        commands::run_live(&self.program, &template, interface.index(), frames, BATCH)
             .map_err(failed("running the generator over live frames"))
     }
 
@@ -63,7 +63,7 @@ impl Generator {
     ///
     /// [`Error::System`].
     pub fn made(&self) -> Result<u64, Error> {
-        bpf::read(&self.counter).map_err(failed("reading the generator's counter"))
+        commands::read(&self.counter).map_err(failed("reading the generator's counter"))
     }
 
     /// Makes `number` the next frame's.
@@ -72,7 +72,7 @@ impl Generator {
     ///
     /// [`Error::System`].
     pub fn go_on_at(&self, number: u64) -> Result<(), Error> {
-        bpf::write(&self.counter, number).map_err(failed("setting the generator's counter"))
+        commands::write(&self.counter, number).map_err(failed("setting the generator's counter"))
     }
 
     /// The next frame as the program in the kernel makes it, sent nowhere.
@@ -81,7 +81,7 @@ impl Generator {
     ///
     /// [`Error::System`].
     pub fn make(&self) -> Result<Vec<u8>, Error> {
-        bpf::run_once(&self.program, &self.traffic.frame(0))
+        commands::run_once(&self.program, &self.traffic.frame(0))
             .map_err(failed("running the generator"))
     }
 }

@@ -1,15 +1,14 @@
-//! The five commands of bpf(2) that the generator needs; aya loads objects, not instructions.
+//! The commands of bpf(2) that the generator needs; aya loads objects, not instructions.
 
 use std::io;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd};
 
-use zerocopy::{FromZeros, Immutable, IntoBytes};
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use super::program::Instruction;
+use crate::bpf::{self, bpf};
 
 const MAP_CREATE: libc::c_long = 0;
-const MAP_LOOKUP: libc::c_long = 1;
-const MAP_UPDATE: libc::c_long = 2;
 const PROG_LOAD: libc::c_long = 5;
 const PROG_TEST_RUN: libc::c_long = 10;
 
@@ -18,7 +17,7 @@ const PROG_TYPE_XDP: u32 = 6;
 const TEST_LIVE_FRAMES: u32 = 2;
 
 /// `union bpf_attr` for `BPF_MAP_CREATE`.
-#[derive(FromZeros, IntoBytes, Immutable)]
+#[derive(FromBytes, IntoBytes)]
 #[repr(C)]
 struct Map {
     kind: u32,
@@ -28,19 +27,8 @@ struct Map {
     flags: u32,
 }
 
-/// The same for an element of a map.
-#[derive(FromZeros, IntoBytes, Immutable)]
-#[repr(C)]
-struct Element {
-    map: u32,
-    _hole: u32,
-    key: u64,
-    value: u64,
-    flags: u64,
-}
-
 /// The same for `BPF_PROG_LOAD`.
-#[derive(FromZeros, IntoBytes, Immutable)]
+#[derive(FromBytes, IntoBytes)]
 #[repr(C)]
 struct Program {
     kind: u32,
@@ -53,7 +41,7 @@ struct Program {
 }
 
 /// The same for `BPF_PROG_TEST_RUN`.
-#[derive(FromZeros, IntoBytes, Immutable)]
+#[derive(FromBytes, IntoBytes)]
 #[repr(C)]
 struct Run {
     program: u32,
@@ -75,7 +63,7 @@ struct Run {
 }
 
 /// `struct xdp_md`: where a frame is said to come from.
-#[derive(FromZeros, IntoBytes, Immutable)]
+#[derive(FromBytes, IntoBytes)]
 #[repr(C)]
 struct Context {
     data: u32,
@@ -88,38 +76,30 @@ struct Context {
 
 /// An array of one number.
 pub(super) fn counter() -> io::Result<OwnedFd> {
-    let map = Map {
+    let mut map = Map {
         kind: MAP_TYPE_ARRAY,
         key_size: 4,
         value_size: 8,
         max_entries: 1,
         ..Map::new_zeroed()
     };
-    descriptor(bpf(MAP_CREATE, &map)?)
+    descriptor(bpf(MAP_CREATE, &mut map)?)
 }
 
 /// The number in it.
 pub(super) fn read(map: &OwnedFd) -> io::Result<u64> {
-    let (key, mut value) = (0_u32, 0_u64);
-    bpf(MAP_LOOKUP, &element(map, &key, (&raw mut value) as u64))?;
-    Ok(value)
+    bpf::lookup(map.as_fd(), 0)
 }
 
 /// Puts another number in it.
 pub(super) fn write(map: &OwnedFd, value: u64) -> io::Result<()> {
-    let key = 0_u32;
-    bpf(MAP_UPDATE, &element(map, &key, (&raw const value) as u64)).map(drop)
-}
-
-fn element(map: &OwnedFd, key: &u32, value: u64) -> Element {
-    let map = map.as_raw_fd().unsigned_abs();
-    Element { map, _hole: 0, key: (key as *const u32) as u64, value, flags: 0 }
+    bpf::update(map.as_fd(), 0, &value)
 }
 
 /// Loads an XDP program; what the verifier says against it is in the error.
 pub(super) fn load(code: &[Instruction]) -> io::Result<OwnedFd> {
     let mut log = vec![0_u8; 64 * 1024];
-    let program = Program {
+    let mut program = Program {
         kind: PROG_TYPE_XDP,
         instructions: u32::try_from(code.len()).unwrap_or(u32::MAX),
         code: code.as_ptr() as u64,
@@ -128,7 +108,7 @@ pub(super) fn load(code: &[Instruction]) -> io::Result<OwnedFd> {
         log_size: u32::try_from(log.len()).unwrap_or_default(),
         log: log.as_mut_ptr() as u64,
     };
-    let loaded = bpf(PROG_LOAD, &program).map_err(|cause| {
+    let loaded = bpf(PROG_LOAD, &mut program).map_err(|cause| {
         let said: Vec<_> = log.split(|&byte| byte == 0).next().unwrap_or_default().to_vec();
         io::Error::new(cause.kind(), format!("{cause}: {}", String::from_utf8_lossy(&said)))
     });
@@ -139,7 +119,7 @@ pub(super) fn load(code: &[Instruction]) -> io::Result<OwnedFd> {
 pub(super) fn run_once(program: &OwnedFd, frame: &[u8]) -> io::Result<Vec<u8>> {
     let mut out = vec![0; frame.len()];
     let length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
-    let run = Run {
+    let mut run = Run {
         program: program.as_raw_fd().unsigned_abs(),
         data_in: frame.as_ptr() as u64,
         data_size_in: length,
@@ -148,7 +128,7 @@ pub(super) fn run_once(program: &OwnedFd, frame: &[u8]) -> io::Result<Vec<u8>> {
         repeat: 1,
         ..Run::new_zeroed()
     };
-    bpf(PROG_TEST_RUN, &run)?;
+    bpf(PROG_TEST_RUN, &mut run)?;
     Ok(out)
 }
 
@@ -164,7 +144,7 @@ pub(super) fn run_live(
     let length = u32::try_from(template.len()).unwrap_or(u32::MAX);
     let context =
         Context { data_end: length, ingress_interface: interface, ..Context::new_zeroed() };
-    let run = Run {
+    let mut run = Run {
         program: program.as_raw_fd().unsigned_abs(),
         data_in: template.as_ptr() as u64,
         data_size_in: length,
@@ -175,20 +155,7 @@ pub(super) fn run_live(
         batch_size,
         ..Run::new_zeroed()
     };
-    bpf(PROG_TEST_RUN, &run).map(drop)
-}
-
-/// One call of bpf(2); every address in `attributes` is that of memory that lives until it returns.
-fn bpf<T: IntoBytes + Immutable>(command: libc::c_long, attributes: &T) -> io::Result<i32> {
-    let bytes = attributes.as_bytes();
-    // SAFETY: the kernel reads so many bytes of `attributes`, and reads and writes what they point
-    // to within the lengths that stand beside the addresses, which the callers take from the same
-    // slices; it keeps none of the addresses.
-    let result = unsafe { libc::syscall(libc::SYS_bpf, command, bytes.as_ptr(), bytes.len()) };
-    match i32::try_from(result) {
-        Ok(result) if result >= 0 => Ok(result),
-        _ => Err(io::Error::last_os_error()),
-    }
+    bpf(PROG_TEST_RUN, &mut run).map(drop)
 }
 
 fn descriptor(number: i32) -> io::Result<OwnedFd> {

@@ -1,0 +1,133 @@
+//! What neither an intruder nor an operator of the running program can have kept: what no warrant
+//! in force asks for.
+//!
+//! They need root; without it they say so and pass.
+
+mod capture;
+mod desk;
+
+use std::fs;
+use std::process::{Command, Output};
+use std::thread::sleep;
+use std::time::Duration;
+
+use calltap::lab::{self, CallPlan, Lab};
+use capture::{Capture, conserved};
+use desk::{Desk, EVER, tshark, words};
+
+const ALICE: &str = "sip:alice@example.net";
+
+fn start(desk: &Desk, lab: &Lab) -> Capture {
+    let command = lab.command_in_tap(env!("CARGO_BIN_EXE_calltap"));
+    Capture::start(desk, command, lab.tap_interface(), &[])
+}
+
+fn laid() -> Option<Lab> {
+    let missing = lab::missing();
+    if !missing.is_empty() {
+        println!("SKIPPED: {}", missing.join("; "));
+        return None;
+    }
+    Some(Lab::lay().expect("a lab"))
+}
+
+fn bpftool(arguments: &str) -> Option<Output> {
+    Command::new("bpftool").args(arguments.split(' ')).output().ok()
+}
+
+fn after<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    text.split_whitespace().skip_while(|it| *it != word).nth(1)
+}
+
+/// The id of a process's endpoint map.
+fn endpoints(process: u32) -> String {
+    for info in fs::read_dir(format!("/proc/{process}/fdinfo")).unwrap().flatten() {
+        let info = fs::read_to_string(info.path()).unwrap_or_default();
+        let Some(id) = info.lines().find_map(|line| line.strip_prefix("map_id:")) else { continue };
+        let shown = bpftool(&format!("map show id {}", id.trim())).expect("bpftool");
+        if after(&words(&shown), "name") == Some("ENDPOINTS") {
+            return id.trim().to_owned();
+        }
+    }
+    panic!("process {process} has no endpoint map");
+}
+
+#[test]
+fn an_endpoint_opened_behind_the_daemons_back_is_closed_within_a_second_and_audited() {
+    let Some(lab) = laid() else { return };
+    if bpftool("version").is_none() {
+        println!("SKIPPED: there is no bpftool");
+        return;
+    }
+    let desk = Desk::new();
+    desk.warrant("ATHENS", &[ALICE], EVER);
+    let capture = start(&desk, &lab);
+    let map = endpoints(capture.id());
+    // 198.51.100.77:16384, for ever.
+    let key = "00 00 00 00 00 00 00 00 00 00 ff ff c6 33 64 4d 40 00 00 00";
+    let value = "ff ff ff ff ff ff ff 7f";
+    let opened = bpftool(&format!("map update id {map} key hex {key} value hex {value}"));
+    assert!(opened.as_ref().unwrap().status.success(), "{}", words(&opened.unwrap()));
+    sleep(Duration::from_secs(1));
+    let left = words(&bpftool(&format!("map dump id {map}")).unwrap());
+    assert!(left.contains("Found 0 elements"), "{left}");
+
+    let plan = CallPlan { target_calls: 1, stranger_calls: 1, seconds: 1, ..CallPlan::default() };
+    lab.place_calls(&plan).unwrap();
+    let (code, found, log) = capture.end("-INT");
+    assert_eq!(code, Some(0), "{found} {log}");
+    assert_eq!(found["altered"], 1, "{found}");
+    assert_eq!(found["calls"].as_array().unwrap().len(), 1, "{found}");
+    assert!(log.contains("ALARM: 198.51.100.77:16384 was open under no warrant"), "{log}");
+    let audit = fs::read_to_string(desk.path("evidence/audit.jsonl")).unwrap();
+    let line = audit.lines().find(|line| line.contains("data-plane-altered")).expect("audited");
+    assert!(line.contains("foreign-endpoint") && line.contains("198.51.100.77"), "{line}");
+    desk.fine(&["verify", "evidence", "--trust", "trust"]);
+}
+
+#[test]
+fn a_daemon_that_is_frozen_when_its_warrant_ends_has_kept_nothing_past_the_end() {
+    let Some(lab) = laid() else { return };
+    let desk = Desk::new();
+    let end = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(8);
+    desk.warrant("FROZEN", &[ALICE], (EVER.0, &end.to_string()));
+    let capture = start(&desk, &lab);
+    let plan = CallPlan { target_calls: 2, stranger_calls: 0, seconds: 10, ..CallPlan::default() };
+    let calls = lab.begin_calls(&plan).unwrap();
+    while end.duration_since(jiff::Timestamp::now()) > jiff::SignedDuration::from_secs(2) {
+        sleep(Duration::from_millis(50));
+    }
+    capture.signal("-STOP");
+    calls.finish().unwrap();
+    capture.signal("-CONT");
+    let sent = lab.mirrored().unwrap().sent;
+    let (code, found, log) = capture.end("-INT");
+    assert_eq!(code, Some(0), "{found} {log}");
+    conserved(&found, sent);
+
+    let end = end.as_millisecond() as f64 / 1000.0;
+    let mut times = Vec::new();
+    for volume in desk.volumes("evidence") {
+        let packets = tshark(&volume, "rtp", &["frame.time_epoch"]);
+        times.extend(packets.iter().map(|fields| fields[0].parse::<f64>().unwrap()));
+    }
+    let last = times.into_iter().fold(0.0, f64::max);
+    assert!(last > end - 1.0, "the kernel went on until the end: {last}, {end}");
+    assert!(last <= end + 0.01, "{last} is past {end}");
+}
+
+#[test]
+fn a_killed_daemon_leaves_no_program_behind() {
+    let Some(lab) = laid() else { return };
+    let desk = Desk::new();
+    desk.warrant("KILLED", &[ALICE], EVER);
+    let capture = start(&desk, &lab);
+    let shown = || {
+        let shown = lab.command_in_tap("ip").args(["-d", "link"]).output();
+        words(&shown.expect("ip"))
+    };
+    assert!(shown().contains("prog/xdp"), "{}", shown());
+    capture.signal("-KILL");
+    capture.wait();
+    assert!(!shown().contains("prog/xdp"), "{}", shown());
+}
