@@ -14,6 +14,7 @@ use calltap::recording;
 use calltap_bench::desk::Desk;
 use calltap_bench::frame::{endpoint, rtp, udp};
 use calltap_evidence::chunk::Chunk;
+use calltap_evidence::lines::Match;
 use calltap_evidence::record::{Authority, Kind, Record};
 use calltap_evidence::session::{InterfaceFacts, Session};
 use calltap_proto::media::MediaTerms;
@@ -55,8 +56,11 @@ fn recorder(desk: &Desk, calls: u32) -> Recorder {
             call_id: format!("{cin}@example.net"),
             from: "sip:a@example.net".to_owned(),
             to: "sip:b@example.net".to_owned(),
-            header: "From".to_owned(),
-            target: "sip:a@example.net".to_owned(),
+            matched: Match {
+                header: "From".to_owned(),
+                target: "sip:a@example.net".to_owned(),
+                contact: None,
+            },
             joined: None,
             at_ns: NOW_NS,
         }));

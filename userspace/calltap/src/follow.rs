@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use calltap_evidence::lines::Match;
 use calltap_evidence::record::{Authority, Record};
 use calltap_proto::packet::{self, Body};
 use calltap_proto::target::Numbering;
@@ -68,8 +69,11 @@ impl Follower {
                     call_id: target.to_string(),
                     from: String::new(),
                     to: String::new(),
-                    header: "IP".to_owned(),
-                    target: target.to_string(),
+                    matched: Match {
+                        header: "IP".to_owned(),
+                        target: target.to_string(),
+                        contact: None,
+                    },
                     joined: None,
                     at_ns: order.warrant.not_before.0,
                 }));

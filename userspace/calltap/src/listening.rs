@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use calltap_evidence::lines::Joined;
+use calltap_evidence::lines::{Joined, Match};
 use calltap_evidence::record::{self, Kind, Record};
 use calltap_proto::media::{Decision, Doubtful, Latch, LatchLimits};
 use calltap_proto::packet::{self, Body};
@@ -62,8 +62,11 @@ impl Listening {
                     call_id: text(call_id),
                     from: text(from),
                     to: text(to),
-                    header: matched.header.to_owned(),
-                    target: matched.target.to_string(),
+                    matched: Match {
+                        header: matched.header.to_owned(),
+                        target: matched.target.to_string(),
+                        contact: matched.is_contact.then(|| text(matched.value)),
+                    },
                     joined: joined.map(|it| Joined {
                         header: it.header.to_owned(),
                         value: text(it.value),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use calltap_evidence::chunk::{Chunk, Encoded};
-use calltap_evidence::lines::{CallLine, Joined, VolumeLine};
+use calltap_evidence::lines::{CallLine, Joined, Match, VolumeLine};
 use calltap_evidence::record::Kind;
 use calltap_evidence::session::InterfaceFacts;
 use calltap_evidence::store::{self, Store};
@@ -95,10 +95,8 @@ pub struct CallFacts {
     pub from: String,
     /// To URI.
     pub to: String,
-    /// Header field that matched.
-    pub header: String,
-    /// Target that it matched.
-    pub target: String,
+    /// Header field that matched, and the target.
+    pub matched: Match,
     /// The call that it is joined to, and by what.
     pub joined: Option<Joined>,
     /// When it began, nanoseconds since the Unix epoch.

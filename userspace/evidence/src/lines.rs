@@ -55,6 +55,10 @@ pub struct Match {
     pub header: String,
     /// The target as the warrant has it.
     pub target: String,
+    /// What the header held, where that does not name the target, but is a contact that the target
+    /// had registered (RFC 3261 §10).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
 }
 
 /// What joins a call to another one that has a Call-ID of its own.

@@ -169,6 +169,9 @@ pub struct Matched<'a> {
     pub target: &'a Identity,
     /// What the message held there: URI, user name or address, as sent.
     pub value: &'a [u8],
+    /// Whether that does not name the target, but is a contact that the target registered
+    /// (RFC 3261 §10).
+    pub is_contact: bool,
 }
 
 /// The followed call that a call is joined to, and by what.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use calltap_evidence::lines::{CallLine, DigitLine, Match};
+use calltap_evidence::lines::{CallLine, DigitLine};
 use calltap_proto::media::{Encryption, KeyExchanges, Keying, MediaTerms};
 use calltap_proto::rtcp::Reports;
 use calltap_proto::rtp::{Digit, Events, Streams};
@@ -161,7 +161,7 @@ impl LiveCall {
         Some(CallLine {
             cin: facts.call.cin,
             call_id: facts.call_id,
-            matched: Match { header: facts.header, target: facts.target },
+            matched: facts.matched,
             joined: facts.joined,
             from: facts.from,
             to: facts.to,

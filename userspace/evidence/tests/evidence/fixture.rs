@@ -185,7 +185,11 @@ pub(crate) fn close_call(store: &mut Store, id: u32, cin: u32) {
     let line = CallLine {
         cin,
         call_id: format!("call-{cin}@example.net"),
-        matched: Match { header: "From".into(), target: "sip:alice@example.net".into() },
+        matched: Match {
+            header: "From".into(),
+            target: "sip:alice@example.net".into(),
+            contact: None,
+        },
         cause: "bye".into(),
         ..CallLine::default()
     };

@@ -145,6 +145,7 @@ impl Follower {
     ) -> Owners {
         self.counters.messages += 1;
         let (at, path) = (arrival.at, arrival.path);
+        self.warrants.register(at, message, path);
         let hits = self.warrants.message(at, message, path);
         // Without a Call-ID nothing but a hit ties a message to a call.
         let known = message.call_id.and_then(|call_id| self.calls.get_mut(call_id));

@@ -5,6 +5,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+use super::bindings::{Bindings, Registration};
 use super::path::Path;
 use crate::sip::{self, Clue, Header, Message, StartLine, Uri};
 use crate::target::{Entry, Identity, Index, Numbering};
@@ -17,6 +18,7 @@ pub(super) struct Warrants {
     list: Vec<Warrant>,
     index: Index,
     numbering: Numbering,
+    bindings: Bindings,
 }
 
 /// A target that a message names.
@@ -28,6 +30,8 @@ pub(super) struct Hit<'a> {
     pub(super) header: &'static str,
     /// What `Matched::value` says.
     pub(super) value: Cow<'a, [u8]>,
+    /// What `Matched::is_contact` says.
+    pub(super) is_contact: bool,
 }
 
 const REQUEST_URI: &str = "Request-URI";
@@ -50,6 +54,8 @@ enum Place {
     ReferredBy,
     Authorization,
     ProxyAuthorization,
+    /// A contact that a target registered.
+    Bound,
     Ip,
     Unparsed,
 }
@@ -95,6 +101,11 @@ impl Warrants {
         }
         self.list = warrants;
         self.index = index;
+        let Self { bindings, list, .. } = self;
+        bindings.retain(|id, target| {
+            let warrant = list.iter().find(|warrant| warrant.id == id);
+            warrant.is_some_and(|warrant| warrant.targets.contains(target))
+        });
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -118,6 +129,21 @@ impl Warrants {
         Some(cin)
     }
 
+    /// Takes note of a registration, and of where it binds a target.
+    pub(super) fn register(&mut self, at: Timestamp, message: &Message<'_>, path: Path) {
+        let Some(registration) = Registration::of(message) else { return };
+        let Some(uri) = Uri::parse(registration.address) else { return };
+        let Self { list, index, bindings, .. } = self;
+        let mut targets = Vec::new();
+        index.uri(&uri, &mut |Entry { warrant, target }| {
+            let warrant = list.get(warrant).filter(|warrant| warrant.in_force(at));
+            targets.extend(warrant.and_then(|it| Some((it.id, it.targets.get(target)?))));
+        });
+        if !targets.is_empty() {
+            bindings.learn(at, path, &registration, &targets);
+        }
+    }
+
     /// The warrants in force that a message belongs to: the most telling hit of each.
     pub(super) fn message<'a>(
         &self,
@@ -129,8 +155,17 @@ impl Warrants {
         if let StartLine::Request { uri, .. } = message.start {
             hits.uri(Place::RequestUri, REQUEST_URI, uri);
         }
+        let may_be_bound = !self.bindings.is_empty() && message.method() != b"REGISTER";
+        if let StartLine::Request { uri, .. } = message.start
+            && may_be_bound
+        {
+            hits.contact(REQUEST_URI, uri);
+        }
         for field in message.fields() {
             let Some(header) = Header::named(field.name) else { continue };
+            if header == Header::Contact && may_be_bound {
+                sip::uris(field.value).for_each(|uri| hits.contact(header.name(), uri));
+            }
             let Some(place) = Place::of(header, message.method()) else { continue };
             match place {
                 Place::Authorization | Place::ProxyAuthorization => {
@@ -186,6 +221,17 @@ impl<'a> Hits<'_, 'a> {
         }
     }
 
+    /// A contact of a call's party, which may be where a target has registered.
+    fn contact(&mut self, header: &'static str, text: &'a [u8]) {
+        let Warrants { list, bindings, .. } = self.warrants;
+        bindings.of(self.at, text, &mut |id, identity| {
+            let Some(warrant) = list.iter().position(|it| it.id == id) else { return };
+            let targets = list.get(warrant).map_or(&[][..], |it| &it.targets);
+            let Some(target) = targets.iter().position(|it| it == identity) else { return };
+            self.add(Entry { warrant, target }, Place::Bound, header, Cow::Borrowed(text));
+        });
+    }
+
     /// `Digest username="alice", realm="example.net"`: the name may hold a realm of its own.
     fn credentials(&mut self, place: Place, header: &'static str, value: &'a [u8]) {
         let Some(name) = sip::credential(value, b"username") else { return };
@@ -214,7 +260,7 @@ impl<'a> Hits<'_, 'a> {
         if !in_force {
             return;
         }
-        let hit = Hit { entry, place, header, value };
+        let hit = Hit { entry, place, header, value, is_contact: place == Place::Bound };
         match self.list.iter_mut().find(|other| other.entry.warrant == entry.warrant) {
             Some(other) if other.place > place => *other = hit,
             Some(_) => {}

@@ -2,6 +2,7 @@
 
 mod arrival;
 mod aside;
+mod bindings;
 mod calls;
 mod counters;
 mod datagrams;

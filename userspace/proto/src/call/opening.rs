@@ -66,7 +66,8 @@ impl Follower {
         let Some((warrant, target)) = self.warrants.of(hit) else { return };
         let (id, target) = (warrant.id, target.clone());
         call.joined = 0;
-        let matched = Matched { header: hit.header, target: &target, value: &hit.value };
+        let &Hit { header, is_contact, .. } = hit;
+        let matched = Matched { header, target: &target, value: &hit.value, is_contact };
         self.open(call, id, matched, None, opening, sink);
     }
 
@@ -99,7 +100,7 @@ impl Follower {
         }
         for (key, target) in parent.targets() {
             let (header, value) = (&*kin.header, &*kin.value);
-            let matched = Matched { header, target: &target, value };
+            let matched = Matched { header, target: &target, value, is_contact: false };
             let joined = Joined { header, value, cin: key.cin };
             self.open(call, key.warrant, matched, Some(joined), opening, sink);
         }

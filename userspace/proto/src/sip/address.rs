@@ -41,7 +41,7 @@ pub(super) fn expires(value: &[u8]) -> Option<u64> {
 }
 
 /// A parameter of one element; those of a URI in angle brackets are not the header field's.
-fn element_parameter<'a>(element: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+pub(super) fn element_parameter<'a>(element: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let parameters = match outside_quotes(element, |byte| byte == b'>') {
         Some(close) => element.get(close + 1..)?,
         None => element,
@@ -141,7 +141,7 @@ fn quoted_length(text: &[u8]) -> Option<usize> {
     close.map(|close| close + 1)
 }
 
-fn uri(element: &[u8]) -> Option<&[u8]> {
+pub(super) fn uri(element: &[u8]) -> Option<&[u8]> {
     let uri = match outside_quotes(element, |byte| byte == b'<') {
         Some(open) => {
             let inside = element.get(open + 1..)?;

@@ -5,6 +5,7 @@
 
 mod address;
 mod body;
+mod contact;
 mod field;
 mod framing;
 mod grammar;
@@ -16,6 +17,7 @@ mod uri;
 pub(crate) use address::{credential, parameter};
 pub use address::{tag, uris};
 pub use body::{other_bodies, session_description, text};
+pub(crate) use contact::{Comparable, Contact, contacts};
 pub use field::{Field, Fields, Header};
 pub(crate) use framing::{Framed, frame};
 pub(crate) use grammar::flaw;

@@ -78,7 +78,7 @@ fn context(text: &[u8]) -> Option<&[u8]> {
 ///
 /// An IPv6 address without brackets, which is wrong and occurs, is taken whole: what follows its
 /// last colon may be a port or belong to the address.
-fn host(text: &[u8]) -> &[u8] {
+pub(super) fn host(text: &[u8]) -> &[u8] {
     if let Some(inside) = text.strip_prefix(b"[") {
         return split(inside, |byte| byte == b']').0;
     }
@@ -87,7 +87,7 @@ fn host(text: &[u8]) -> &[u8] {
     if port_has_colons { text } else { host }
 }
 
-fn split(text: &[u8], at: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
+pub(super) fn split(text: &[u8], at: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
     let end = text.iter().position(|&byte| at(byte)).unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or((text, b""))
 }

@@ -158,7 +158,7 @@ fn same_host(wanted: &[u8], host: &[u8]) -> bool {
 }
 
 /// Host as [`super::parse`] writes it: lower case, addresses in their one form.
-fn canonical_host(host: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn canonical_host(host: &[u8]) -> Cow<'_, [u8]> {
     let host = host.strip_suffix(b".").unwrap_or(host);
     let address = core::str::from_utf8(host).ok().and_then(|text| {
         // An unbracketed IPv6 address may have a port behind its last colon.
@@ -173,7 +173,7 @@ fn canonical_host(host: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Escapes decoded (RFC 3261 §19.1.4); what is no escape stands for itself.
-fn unescaped(text: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn unescaped(text: &[u8]) -> Cow<'_, [u8]> {
     if !text.contains(&b'%') {
         return Cow::Borrowed(text);
     }
