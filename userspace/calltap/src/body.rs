@@ -1,6 +1,7 @@
 //! What the recorder is told of a message's body: a text, a key that was pressed, or its type alone.
 
 use calltap_evidence::lines::{DigitLine, TextLine};
+use calltap_proto::msrp::Sent;
 use calltap_proto::sip;
 
 use crate::recorder::rfc3339;
@@ -8,7 +9,7 @@ use crate::recorder::rfc3339;
 /// What a body says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Said {
-    /// A text, of a page-mode message (RFC 3428).
+    /// A text, of a page-mode message (RFC 3428) or sent in a session (RFC 4975).
     Text(TextLine),
     /// A key that was pressed (RFC 6086, `application/dtmf-relay`).
     Key(DigitLine),
@@ -49,6 +50,21 @@ impl Body<'_> {
         let at = rfc3339(self.at_ns);
         Some(Said::Key(DigitLine { at, digit, by: "info".to_owned(), duration_ms }))
     }
+}
+
+/// The text that was sent in a session (RFC 4975), where it is one.
+pub fn text_line(at_ns: u64, sent: &Sent<'_>) -> Option<TextLine> {
+    let lossy = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let content_type = media_type(sent.content_type);
+    let text = sip::text(content_type.as_bytes(), sent.bytes?)?;
+    let (from, to) = (lossy(sent.from), lossy(sent.to));
+    Some(TextLine { at: rfc3339(at_ns), from, to, content_type, text: lossy(text) })
+}
+
+/// The media type alone of a Content-Type.
+pub fn media_type(content_type: &[u8]) -> String {
+    let name = content_type.split(|&byte| byte == b';').next().unwrap_or_default();
+    String::from_utf8_lossy(name.trim_ascii()).into_owned()
 }
 
 /// `Signal=5`, `Duration=160` in `application/dtmf-relay`, or the key alone in `application/dtmf`.

@@ -14,7 +14,7 @@ use calltap_evidence::record::Kind;
 use calltap_evidence::session::InterfaceFacts;
 use calltap_evidence::store::{self, Store};
 use calltap_proto::media::MediaTerms;
-use calltap_proto::packet::{self, Body, LinkType};
+use calltap_proto::packet::{self, Body, Datagram, LinkType};
 use calltap_proto::{CallKey, Cause, MediaKind, Timestamp};
 use tracing::error;
 
@@ -243,8 +243,14 @@ impl Recorder {
         }
         let link = usize::try_from(record.interface()).ok().and_then(|it| self.links.get(it));
         let Some(&link) = link else { return };
-        let Some((source, destination, payload)) = datagram(link, record.frame()) else { return };
-        live.content(at, source, destination, payload);
+        let Ok(packet) = packet::parse(link, record.frame()) else { return };
+        match packet.body {
+            Body::Udp(Datagram { source, destination, payload }) => {
+                live.content(at, source, destination, payload);
+            }
+            Body::Tcp(segment) => live.segment(at, &segment),
+            _ => {}
+        }
     }
 
     fn close(&mut self, live: LiveCall, at_ns: u64, cause: &str) {
@@ -262,14 +268,6 @@ impl Recorder {
         let warrant = *self.warrants.get(liid)?;
         self.stopped.push(warrant);
         Some(warrant)
-    }
-}
-
-/// The UDP datagram in a frame; of one in fragments, what the first fragment has of it.
-fn datagram(link: LinkType, frame: &[u8]) -> Option<(SocketAddr, SocketAddr, &[u8])> {
-    match packet::parse(link, frame).ok()?.body {
-        Body::Udp(datagram) => Some((datagram.source, datagram.destination, datagram.payload)),
-        _ => None,
     }
 }
 

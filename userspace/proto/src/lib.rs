@@ -18,9 +18,11 @@ extern crate std;
 pub mod call;
 pub mod dtls;
 pub mod event;
+mod fnv;
 #[cfg(test)]
 mod made;
 pub mod media;
+pub mod msrp;
 pub mod packet;
 pub mod reassembly;
 pub mod rtcp;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use calltap_evidence::lines::{CallLine, DigitLine};
 use calltap_proto::media::{Encryption, KeyExchanges, Keying, MediaTerms};
+use calltap_proto::msrp::Sessions;
+use calltap_proto::packet::Segment;
 use calltap_proto::rtcp::Reports;
 use calltap_proto::rtp::{Digit, Events, Streams};
 use calltap_proto::udptl::Faxes;
@@ -13,7 +15,7 @@ use calltap_proto::{MediaKind, Timestamp};
 
 use super::CallFacts;
 use super::sayings::Sayings;
-use crate::body::Said;
+use crate::body::{Said, media_type, text_line};
 
 pub(super) struct LiveCall {
     facts: CallFacts,
@@ -24,6 +26,7 @@ pub(super) struct LiveCall {
     events: Events,
     exchanges: KeyExchanges,
     said: Sayings,
+    sessions: Sessions,
     /// Endpoints, each with a peer that no description named.
     learned: BTreeSet<(SocketAddr, SocketAddr)>,
     /// Frames were lost on the way here while it lived: what its streams miss may be ours.
@@ -48,6 +51,7 @@ impl LiveCall {
             events: Events::default(),
             exchanges: KeyExchanges::default(),
             said: Sayings::default(),
+            sessions: Sessions::default(),
             learned: BTreeSet::new(),
             own_loss: false,
             recorded: false,
@@ -138,6 +142,20 @@ impl LiveCall {
             }
             MediaKind::Other => {}
         }
+    }
+
+    /// Notes what is said in a segment of an announced connection.
+    pub(super) fn segment(&mut self, at: Timestamp, segment: &Segment<'_>) {
+        let ends = [segment.destination, segment.source];
+        let announced = ends.iter().find_map(|end| self.media.get(end));
+        if announced.is_none_or(|(kind, _)| *kind != MediaKind::Other) {
+            return;
+        }
+        let Self { sessions, said, .. } = self;
+        sessions.feed(at, segment, &mut |sent| {
+            let line = text_line(at.0, &sent);
+            said.note(sent.copy, media_type(sent.content_type), line.map(Said::Text));
+        });
     }
 
     /// Its line in `calls.jsonl`; none where nothing was recorded of it.

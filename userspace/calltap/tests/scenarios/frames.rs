@@ -35,6 +35,7 @@ pub(crate) fn frames(script: &Script, start_ns: u64) -> Vec<Frame> {
         let at_ns = start_ns + (line.seconds * 1e9) as u64;
         let mut made = match line.what[0].as_str() {
             "rtp" | "udp" => media(script, line, at_ns, &mut going),
+            "msrp" => session(script, line, at_ns, &mut going),
             _ => signalling(script, line, at_ns, &mut going),
         };
         for frame in &mut made {
@@ -72,6 +73,30 @@ fn media(script: &Script, line: &Line, at_ns: u64, going: &mut Going) -> Vec<Fra
             dress(line, at_ns, packets(line, going, (from, to), &packet(nth)))
         })
         .collect()
+}
+
+/// A chunk of an MSRP message (RFC 4975 §4), or the answer to one.
+fn session(script: &Script, line: &Line, at_ns: u64, going: &mut Going) -> Vec<Frame> {
+    let ends = (script.endpoint(&line.from, 0), script.endpoint(&line.to, 0));
+    let options = &line.options;
+    let id = &line.what[1];
+    let paths =
+        format!("To-Path: msrp://{}/to;tcp\r\nFrom-Path: msrp://{}/from;tcp\r\n", ends.1, ends.0);
+    let text = if options.has("answer") {
+        format!("MSRP t{id} 200 OK\r\n{paths}-------t{id}$\r\n")
+    } else {
+        let get = |name, otherwise| options.get(name).unwrap_or(otherwise);
+        format!(
+            "MSRP t{id} SEND\r\n{paths}Message-ID: {}\r\nByte-Range: {}\r\nContent-Type: {}\r\n\r\n\
+             {}\r\n-------t{id}{}\r\n",
+            get("message", id),
+            get("range", "1-*/*"),
+            get("type", "text/plain;charset=utf-8"),
+            get("text", "").replace("\\r", "\r").replace("\\n", "\n"),
+            get("flag", "$"),
+        )
+    };
+    segments(line, at_ns, going, ends, text.as_bytes())
 }
 
 fn signalling(script: &Script, line: &Line, at_ns: u64, going: &mut Going) -> Vec<Frame> {

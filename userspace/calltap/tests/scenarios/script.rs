@@ -8,6 +8,7 @@
 //! 0.0 alice bob INVITE a1 1 sdp=4000   seconds, hop, method or status, call, CSeq, options
 //! 0.2 bob alice 200 a1 1 sdp=5000      of a response, `method=` says what it answers: INVITE
 //! 1.0 alice:4000 bob:5000 rtp 50       media: how many packets, options
+//! 1.0 alice:4000 bob:5000 msrp 1 text=  a chunk of an MSRP message, or with `answer=1` a response
 //! - 1.0 eve:4000 bob:5000 rtp 50       a hyphen: nobody's business, must not be kept
 //! expect a1 header=From iri=4 cc=50    fields of the call's line; comment= is in one of its packets
 //! counted fragments_cut=1              what the program says it counted of signalling

@@ -7,11 +7,13 @@ mod frame;
 mod input;
 mod latching;
 mod scans;
+mod session;
 mod tracked;
 mod whole;
 
 pub(crate) use latching::latch;
 pub(crate) use scans::{headers, rtp_rtcp, sdp, sip, stun};
+pub(crate) use session::msrp;
 pub(crate) use tracked::pipeline;
 pub(crate) use whole::{fragments, sctp, tcp, websocket};
 
@@ -19,7 +21,7 @@ pub(crate) use whole::{fragments, sctp, tcp, websocket};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const TARGETS: [Target; 11] = [
+pub(crate) const TARGETS: [Target; 12] = [
     ("sip", sip),
     ("sdp", sdp),
     ("rtp_rtcp", rtp_rtcp),
@@ -29,6 +31,7 @@ pub(crate) const TARGETS: [Target; 11] = [
     ("tcp", tcp),
     ("sctp", sctp),
     ("websocket", websocket),
+    ("msrp", msrp),
     ("latch", latch),
     ("pipeline", pipeline),
 ];

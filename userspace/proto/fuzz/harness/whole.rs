@@ -133,7 +133,7 @@ pub(crate) fn sctp(data: &[u8]) {
 }
 
 /// Places to cut, the beginning and the end among them.
-fn cuts(input: &mut Input<'_>, length: usize, step: usize) -> Vec<usize> {
+pub(super) fn cuts(input: &mut Input<'_>, length: usize, step: usize) -> Vec<usize> {
     let mut cuts = vec![0, length];
     cuts.extend((0..input.below(12)).map(|_| input.below(length) / step * step));
     cuts.sort_unstable();

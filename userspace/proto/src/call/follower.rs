@@ -16,6 +16,7 @@ use super::numbers::Numbers;
 use super::opening::Opening;
 use super::path::Path;
 use crate::event::{Event, Flaw};
+use crate::fnv::fnv;
 use crate::reassembly::Owners;
 use crate::sdp;
 use crate::sip::{self, Message};
@@ -297,7 +298,7 @@ fn give_bodies(owners: &Owners, at: Timestamp, message: &Message<'_>, sink: &mut
         sip::StartLine::Request { .. } => b"",
         sip::StartLine::Response { .. } => message.start_line,
     };
-    let copy = hash([tag, &number, method, answer]);
+    let copy = fnv([tag, &number, method, answer]);
     let mut copy = copy;
     sip::other_bodies(message.content_type, message.body, &mut |media_type, bytes| {
         for &call in owners {
@@ -314,12 +315,5 @@ fn identify(message: &Message<'_>, description: &[u8]) -> u64 {
         sip::StartLine::Response { .. } => message.to,
     };
     let tag = party.and_then(sip::tag).unwrap_or_default();
-    hash([tag, b"\n", description])
-}
-
-/// FNV-1a, 64 bits, the same everywhere.
-fn hash<const N: usize>(parts: [&[u8]; N]) -> u64 {
-    parts.into_iter().flatten().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    fnv([tag, b"\n", description])
 }

@@ -7,6 +7,7 @@ mod consumed;
 mod datagram;
 mod held;
 mod ip;
+mod order;
 mod pieces;
 mod recent;
 mod sctp;
@@ -17,6 +18,8 @@ mod websocket;
 
 pub(crate) use held::Held;
 pub(crate) use ip::{Assembled, Fed, Fragments, Given};
+pub(crate) use order::{Next, Order};
+pub(crate) use pieces::Pieces;
 pub(crate) use recent::Owners;
 pub(crate) use sctp::{Messages, Taken};
 pub(crate) use tcp::{Framed, Streams};

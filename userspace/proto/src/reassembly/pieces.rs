@@ -6,14 +6,14 @@ use alloc::vec::Vec;
 
 /// Parts of a text that do not overlap, by the place of their first byte.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pieces {
+pub(crate) struct Pieces {
     parts: BTreeMap<u64, Box<[u8]>>,
     conflict: bool,
 }
 
 impl Pieces {
     /// Adds what of `bytes` is new; says how many bytes that were.
-    pub(super) fn insert(&mut self, at: u64, bytes: &[u8]) -> usize {
+    pub(crate) fn insert(&mut self, at: u64, bytes: &[u8]) -> usize {
         let mut added = 0;
         let (mut at, mut rest) = (at, bytes);
         while !rest.is_empty() {
@@ -49,17 +49,17 @@ impl Pieces {
     }
 
     /// Takes the part that begins at `at`.
-    pub(super) fn take(&mut self, at: u64) -> Option<Box<[u8]>> {
+    pub(crate) fn take(&mut self, at: u64) -> Option<Box<[u8]>> {
         self.parts.remove(&at)
     }
 
     /// The place of the first byte there is.
-    pub(super) fn first(&self) -> Option<u64> {
+    pub(crate) fn first(&self) -> Option<u64> {
         self.parts.keys().next().copied()
     }
 
     /// The bytes from 0 to `length`, if all are there.
-    pub(super) fn whole(&self, length: usize) -> Option<Vec<u8>> {
+    pub(crate) fn whole(&self, length: usize) -> Option<Vec<u8>> {
         let mut text = Vec::with_capacity(length);
         for (&at, part) in &self.parts {
             if text.len() >= length {
@@ -75,7 +75,7 @@ impl Pieces {
     }
 
     /// The bytes from 0 up to the first that is missing.
-    pub(super) fn beginning(&self) -> Vec<u8> {
+    pub(crate) fn beginning(&self) -> Vec<u8> {
         let mut text = Vec::new();
         for (&at, part) in &self.parts {
             if at != text.len() as u64 {
@@ -87,7 +87,7 @@ impl Pieces {
     }
 
     /// Whether different bytes came for one place.
-    pub(super) fn conflict(&self) -> bool {
+    pub(crate) fn conflict(&self) -> bool {
         self.conflict
     }
 }

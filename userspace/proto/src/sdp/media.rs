@@ -40,6 +40,9 @@ pub struct Media<'a> {
     pub ufrag: Option<&'a [u8]>,
     /// ICE candidates, its own and its peer's that were chosen.
     pub candidates: Vec<Candidate>,
+    /// Its messages go by relays (RFC 4976), whose connections carry strangers' messages too: there
+    /// is no endpoint of its own.
+    pub relayed: bool,
     pub(super) keys: Keys,
 }
 
@@ -96,7 +99,7 @@ impl Media<'_> {
     /// `muxed`: both parties let RTCP share the RTP port; while that is not known of the other
     /// one, RTCP may still come to the port beside (RFC 5761 §5.1.1).
     pub fn endpoints(&self, muxed: bool) -> impl Iterator<Item = (SocketAddr, MediaKind)> + '_ {
-        let is_port = !matches!(self.port, 0 | DISCARD);
+        let is_port = !self.relayed && !matches!(self.port, 0 | DISCARD);
         let address = self.address.filter(|a| !a.is_unspecified() && is_port);
         let is_rtp = self.is_rtp();
         let step = if is_rtp { 2 } else { 1 };

@@ -112,6 +112,7 @@ impl<'a> Scan<'a> {
             keying: Keying::None,
             ufrag: self.ufrag,
             candidates: Vec::new(),
+            relayed: false,
             keys: Keys::default(),
         });
         Some(())
@@ -173,6 +174,7 @@ fn media_attribute<'a>(media: &mut Media<'a>, name: &[u8], value: &'a [u8]) -> O
         b"rtpmap" => rtpmap(value, &mut media.clocks)?,
         b"mid" => media.mid = Some(value.trim_ascii()),
         b"bundle-only" => media.bundle_only = true,
+        b"path" => media.relayed = words(value).nth(1).is_some(),
         b"candidate" => {
             let found = candidate(value)?;
             found.map_or(Some(()), |found| add_candidate(media, found))?;

@@ -16,7 +16,7 @@ fn endpoints(description: &str) -> Vec<(String, MediaKind)> {
 
 #[test]
 fn each_media_line_announces_its_endpoints() {
-    let cases: [(&str, &[(&str, MediaKind)]); 14] = [
+    let cases: [(&str, &[(&str, MediaKind)]); 16] = [
         (
             "c=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 0",
             &[("192.0.2.1:4000", Rtp), ("192.0.2.1:4001", Rtcp)],
@@ -61,6 +61,15 @@ fn each_media_line_announces_its_endpoints() {
         ),
         ("c=IN IP4 192.0.2.1\nm=image 4000 udptl t38", &[("192.0.2.1:4000", Udptl)]),
         ("c=IN IP4 192.0.2.1\nm=message 2855 TCP/MSRP *", &[("192.0.2.1:2855", Other)]),
+        (
+            "c=IN IP4 192.0.2.1\nm=message 2855 TCP/MSRP *\na=path:msrp://192.0.2.1:2855/x;tcp",
+            &[("192.0.2.1:2855", Other)],
+        ),
+        (
+            "c=IN IP4 192.0.2.9\nm=message 2855 TCP/MSRP *\n\
+             a=path:msrps://192.0.2.9:2855/r;tcp msrp://192.0.2.1:2855/x;tcp",
+            &[],
+        ),
         ("c=IN IP4 192.0.2.1\nm=audio 65535 RTP/AVP 0", &[("192.0.2.1:65535", Rtp)]),
     ];
     for (description, expected) in cases {
