@@ -63,6 +63,7 @@ fn recorder(desk: &Desk, calls: u32) -> Recorder {
             },
             joined: None,
             at_ns: NOW_NS,
+            unexplained: false,
         }));
         for endpoint in [endpoint(2 * cin), endpoint(2 * cin + 1)] {
             let (kind, terms) = (MediaKind::Rtp, Box::<MediaTerms>::default());

@@ -76,6 +76,7 @@ impl Follower {
                     },
                     joined: None,
                     at_ns: order.warrant.not_before.0,
+                    unexplained: true,
                 }));
                 let network = Network { address, length };
                 let binding = Binding { authority: order.authority, call };

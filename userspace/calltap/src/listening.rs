@@ -73,6 +73,7 @@ impl Listening {
                         cin: it.cin,
                     }),
                     at_ns: at.0,
+                    unexplained: false,
                 }));
             }
             Event::MediaOpened { call, endpoint, kind, terms, .. } => {

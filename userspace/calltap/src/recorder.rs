@@ -1,6 +1,7 @@
 //! Records and call facts in, evidence out: RTP statistics are kept here, beside the writing, so
 //! that what is counted is what was written.
 
+mod flow_line;
 mod live;
 mod sayings;
 mod stream_line;
@@ -15,7 +16,7 @@ use calltap_evidence::session::InterfaceFacts;
 use calltap_evidence::store::{self, Store};
 use calltap_proto::media::MediaTerms;
 use calltap_proto::packet::{self, Body, Datagram, LinkType};
-use calltap_proto::{CallKey, Cause, MediaKind, Timestamp};
+use calltap_proto::{CallKey, Cause, Kept, MediaKind, Timestamp};
 use tracing::error;
 
 use crate::body::Said;
@@ -101,6 +102,8 @@ pub struct CallFacts {
     pub joined: Option<Joined>,
     /// When it began, nanoseconds since the Unix epoch.
     pub at_ns: u64,
+    /// It is no call, but the packets of an address target that no call explains.
+    pub unexplained: bool,
 }
 
 /// Writes what it is given, and counts it.
@@ -244,11 +247,16 @@ impl Recorder {
         let link = usize::try_from(record.interface()).ok().and_then(|it| self.links.get(it));
         let Some(&link) = link else { return };
         let Ok(packet) = packet::parse(link, record.frame()) else { return };
+        live.packet(at, &packet, record.frame().len());
         match packet.body {
             Body::Udp(Datagram { source, destination, payload }) => {
                 live.content(at, source, destination, payload);
             }
             Body::Tcp(segment) => live.segment(at, &segment),
+            Body::Fragment(fragment) => {
+                let frame = Kept::whole(at, record.interface(), link, record.frame());
+                live.fragment(frame, &packet, &fragment);
+            }
             _ => {}
         }
     }

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod flow;
+
+pub use flow::{FlowLine, StunLine};
+
 /// One call: who, when, what was kept of it and where.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CallLine {
@@ -44,8 +48,19 @@ pub struct CallLine {
     /// absent where there were none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bodies: Vec<String>,
+    /// The flows of a network target that no signalling explains, in the order in which they began;
+    /// absent in a call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flows: Vec<FlowLine>,
+    /// Packets of flows beyond those that there was room to tell apart.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub flows_beyond: u64,
     /// The volumes that hold its packets, repeated ones not counted; set by the store.
     pub volumes: Vec<String>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What matched: `{"header":"From","target":"sip:..."}`.

@@ -18,6 +18,7 @@ extern crate std;
 pub mod call;
 pub mod dtls;
 pub mod event;
+pub mod flows;
 mod fnv;
 #[cfg(test)]
 mod made;

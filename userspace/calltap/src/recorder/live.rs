@@ -5,15 +5,18 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use calltap_evidence::lines::{CallLine, DigitLine};
+use calltap_proto::flows::Flows;
 use calltap_proto::media::{Encryption, KeyExchanges, Keying, MediaTerms};
 use calltap_proto::msrp::Sessions;
-use calltap_proto::packet::Segment;
+use calltap_proto::packet::{self, Body, Datagram, Fragment, LinkType, Packet, Segment};
+use calltap_proto::reassembly::Datagrams;
 use calltap_proto::rtcp::Reports;
 use calltap_proto::rtp::{Digit, Events, Streams};
 use calltap_proto::udptl::Faxes;
-use calltap_proto::{MediaKind, Timestamp};
+use calltap_proto::{Kept, MediaKind, Timestamp};
 
 use super::CallFacts;
+use super::flow_line::flow_line;
 use super::sayings::Sayings;
 use crate::body::{Said, media_type, text_line};
 
@@ -27,6 +30,10 @@ pub(super) struct LiveCall {
     exchanges: KeyExchanges,
     said: Sayings,
     sessions: Sessions,
+    /// Media that comes in fragments; made when there is any.
+    datagrams: Option<Box<Datagrams>>,
+    /// Of a network target alone: flows that no call explains.
+    flows: Option<Flows>,
     /// Endpoints, each with a peer that no description named.
     learned: BTreeSet<(SocketAddr, SocketAddr)>,
     /// Frames were lost on the way here while it lived: what its streams miss may be ours.
@@ -42,6 +49,7 @@ const EVERY: Duration = Duration::from_secs(1);
 
 impl LiveCall {
     pub(super) fn new(facts: CallFacts) -> Self {
+        let flows = facts.unexplained.then(Flows::default);
         Self {
             facts,
             media: BTreeMap::new(),
@@ -52,6 +60,8 @@ impl LiveCall {
             exchanges: KeyExchanges::default(),
             said: Sayings::default(),
             sessions: Sessions::default(),
+            datagrams: None,
+            flows,
             learned: BTreeSet::new(),
             own_loss: false,
             recorded: false,
@@ -111,6 +121,13 @@ impl LiveCall {
             || self.learned.contains(&(destination, source))
     }
 
+    /// Counts a packet of a network target to its flow.
+    pub(super) fn packet(&mut self, at: Timestamp, packet: &Packet<'_>, bytes: usize) {
+        if let Some(flows) = &mut self.flows {
+            flows.feed(at, packet, u32::try_from(bytes).unwrap_or(u32::MAX));
+        }
+    }
+
     /// Counts a datagram to what it belongs to.
     pub(super) fn content(
         &mut self,
@@ -141,6 +158,21 @@ impl LiveCall {
                 self.faxes.feed(at, source, destination, payload);
             }
             MediaKind::Other => {}
+        }
+    }
+
+    /// Counts the datagram that a fragment completes.
+    pub(super) fn fragment(
+        &mut self,
+        frame: Kept<'_>,
+        packet: &Packet<'_>,
+        fragment: &Fragment<'_>,
+    ) {
+        let datagrams = self.datagrams.get_or_insert_default();
+        let Some(whole) = datagrams.feed(frame, packet, fragment) else { return };
+        let whole = packet::parse(LinkType::Raw, &whole).map(|packet| packet.body);
+        if let Ok(Body::Udp(Datagram { source, destination, payload })) = whole {
+            self.content(frame.at, source, destination, payload);
         }
     }
 
@@ -175,7 +207,7 @@ impl LiveCall {
         let Sayings { messages, keys, bodies, .. } = self.said;
         digits.extend(keys);
         digits.sort_by(|a, b| a.at.cmp(&b.at));
-        let facts = self.facts;
+        let (facts, flows) = (self.facts, self.flows);
         Some(CallLine {
             cin: facts.call.cin,
             call_id: facts.call_id,
@@ -190,6 +222,8 @@ impl LiveCall {
             digits,
             messages,
             bodies: bodies.into_iter().collect(),
+            flows: flows.iter().flat_map(Flows::iter).map(flow_line).collect(),
+            flows_beyond: flows.as_ref().map_or(0, Flows::beyond),
             ..CallLine::default()
         })
     }
