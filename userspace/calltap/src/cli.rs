@@ -175,6 +175,9 @@ pub struct Verify {
     /// Also hold the warrants against these trusted authorities
     #[arg(long, value_name = "DIR")]
     pub trust: Option<PathBuf>,
+    /// Settings; only `node_key` matters, with which the verification is recorded in the audit
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Print the result as one JSON object on standard output
     #[arg(long)]
     pub json: bool,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cli::Execution;
 
@@ -16,7 +16,7 @@ use crate::cli::Execution;
 const MAX_BYTES: u64 = 1 << 20;
 
 /// The settings of a run or a replay.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// UDP and TCP ports that carry signalling.
@@ -63,7 +63,7 @@ impl Default for Config {
 }
 
 /// What becomes of frames that no warrant asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// The interface is a mirror port: they are dropped in the kernel.
@@ -74,7 +74,7 @@ pub enum Mode {
 }
 
 /// National forms of telephone numbers.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NumberRule {
     /// Country code, digits alone.
@@ -99,7 +99,7 @@ impl NumberRule {
 }
 
 /// Keys that join the legs of a call, the most trusted place first.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct JoinRule {
     /// Header fields.
@@ -143,7 +143,7 @@ impl JoinRule {
 const MAX_JOIN_HEADERS: usize = 4;
 
 /// Where a volume ends and the next begins, in dumpcap's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RotationRule {
     /// Seconds after which a volume is sealed; 0 for never.
@@ -192,7 +192,10 @@ impl Config {
     }
 
     /// Reads the settings, or takes the defaults where there is no file.
-    fn load(path: Option<&Path>) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// As [`Config::of`].
+    pub(crate) fn load(path: Option<&Path>) -> anyhow::Result<Self> {
         let Some(path) = path else { return Ok(Self::default()) };
         let mut text = String::new();
         File::open(path)
@@ -214,6 +217,15 @@ impl Config {
             bail!("config {}: max_endpoints: from 16 to 2^24", path.display());
         }
         Ok(config)
+    }
+
+    /// Every setting as it takes effect, as one line of JSON.
+    ///
+    /// # Errors
+    /// A path that is not UTF-8.
+    pub fn effective(&self) -> serde_json::Result<String> {
+        let node_key = Some(self.node_key_path());
+        serde_json::to_string(&Self { node_key, ..self.clone() })
     }
 
     /// The grace time after a call's end.

@@ -224,8 +224,12 @@ fn report(dir: &Path, result: &Value) -> anyhow::Result<Outcome> {
     let (evidence, trust) = (dir.join("evidence"), dir.join("trust"));
     // A verifier has the node's public key by another way than with the evidence.
     fs::copy(evidence.join("node.pub"), trust.join("node.pub"))?;
-    let verified =
-        verify::verify(&cli::Verify { dir: evidence.clone(), trust: Some(trust), json: false })?;
+    let verified = verify::verify(&cli::Verify {
+        dir: evidence.clone(),
+        trust: Some(trust),
+        config: None,
+        json: false,
+    })?;
     let volumes = result["volumes"].as_array().map_or(&[][..], Vec::as_slice);
     let paths = volumes.iter().filter_map(|volume| volume["path"].as_str());
     let paths: Vec<_> = paths.map(|path| evidence.join(path)).collect();

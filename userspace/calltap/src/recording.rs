@@ -43,6 +43,7 @@ pub fn open(
     for mended in store.mended() {
         warn!("an earlier session was interrupted: {mended}");
     }
+    store.audit_settings(&config.effective()?)?;
     for refusal in &papers.refused {
         let liid = refusal.liid().unwrap_or("?");
         store.audit("warrant-refused", &[("liid", liid), ("code", refusal.code().as_str())])?;

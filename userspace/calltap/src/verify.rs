@@ -3,10 +3,14 @@
 use std::io::Write as _;
 
 use anyhow::bail;
+use calltap_evidence::act;
+use calltap_evidence::keys::KeyPair;
 use calltap_evidence::trust::Trust;
-use calltap_evidence::verify::{self, Break, Counts, Place, Report};
+use calltap_evidence::verify::{self, Break, Counts, Place, Report, State};
+use calltap_evidence::who::Who;
 use serde_json::json;
 
+use crate::config::Config;
 use crate::{Outcome, cli};
 
 /// Verifies a directory and prints what was found.
@@ -20,9 +24,12 @@ pub fn verify(arguments: &cli::Verify) -> anyhow::Result<Outcome> {
     }
     let trust = arguments.trust.as_deref().map(Trust::open).transpose()?;
     let report = verify::verify(&arguments.dir, trust.as_ref())?;
+    let recorded = record(arguments, &report)?;
     let mut out = std::io::stdout().lock();
     if arguments.json {
-        serde_json::to_writer(&mut out, &json(&report))?;
+        let mut object = json(&report);
+        object["recorded"] = json!(recorded.is_ok());
+        serde_json::to_writer(&mut out, &object)?;
         writeln!(out)?;
     } else {
         let Counts { cases, volumes, packets, carried, calls, audit_lines, .. } = report.counts;
@@ -35,11 +42,49 @@ pub fn verify(arguments: &cli::Verify) -> anyhow::Result<Outcome> {
         for note in &report.notes {
             writeln!(out, "  note       {note}")?;
         }
+        match &recorded {
+            Ok(()) => writeln!(out, "  recorded   in the audit, as the verification of {}", who())?,
+            Err(why) => writeln!(out, "  recorded   nowhere: {why}")?,
+        }
     }
     for found in &report.breaks {
         eprintln!("calltap: {}: {found}", report.state.as_str());
     }
     Ok(if report.whole { Outcome::Fine } else { Outcome::NotFine })
+}
+
+/// Records the verification in the audit of what was found whole; says why it does not.
+///
+/// Only the node itself can, where its evidence lies: a copy has no key to sign the line with, and
+/// evidence that is broken is left as it is.
+fn record(arguments: &cli::Verify, report: &Report) -> anyhow::Result<Result<(), String>> {
+    if report.state != State::Whole {
+        return Ok(Err(format!("the evidence is {}", report.state.as_str())));
+    }
+    let key = Config::load(arguments.config.as_deref())?.node_key_path();
+    let node = match KeyPair::load(&key) {
+        Ok(node) if act::is_node(&arguments.dir, &node) => node,
+        _ => return Ok(Err(format!("{} is not this node's key", key.display()))),
+    };
+    let Counts { volumes, packets, calls, audit_lines, .. } = report.counts;
+    let (volumes, packets) = (volumes.to_string(), packets.to_string());
+    let (calls, audit_lines) = (calls.to_string(), audit_lines.to_string());
+    let details = [
+        ("state", report.state.as_str()),
+        ("trust", if arguments.trust.is_some() { "held against a trust store" } else { "none" }),
+        ("volumes", &volumes),
+        ("packets", &packets),
+        ("calls", &calls),
+        ("audit_lines", &audit_lines),
+    ];
+    let recorded = act::record(&arguments.dir, &node, "evidence-verified", &details);
+    Ok(recorded.map_err(|cause| cause.to_string()))
+}
+
+/// Who runs this, in a few words.
+fn who() -> String {
+    let Who { uid, user, .. } = Who::here();
+    user.unwrap_or_else(|| format!("user {uid}"))
 }
 
 /// The report as one JSON object.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ledger::Head;
+use crate::who::Who;
 
 /// The event of a session's first line, after those that say what had to be mended.
 pub(crate) const SESSION_STARTED: &str = "session-started";
@@ -19,6 +20,12 @@ pub(crate) const BREAK: &str = "break";
 pub(crate) struct AuditLine {
     /// What happened.
     pub(crate) event: String,
+    /// Who did it; none in the lines of earlier versions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) by: Option<Who>,
+    /// Whether it was done while no session was open, so that it begins none.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub(crate) outside_session: bool,
     /// A case opened: its directory must exist from here on.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) case: Option<CaseOpened>,
@@ -55,6 +62,14 @@ impl AuditLine {
     /// Reads a line back; `None` if it has another shape.
     pub(crate) fn read(value: &Value) -> Option<Self> {
         Self::deserialize(value).ok()
+    }
+}
+
+/// Whether the last session has ended by the line `value`, before which it had if `ended`.
+pub(crate) fn ends_session(ended: bool, value: &Value) -> bool {
+    match value.get("outside_session") {
+        Some(Value::Bool(true)) => ended,
+        _ => value.get("event").is_some_and(|event| event == SESSION_STOPPED),
     }
 }
 

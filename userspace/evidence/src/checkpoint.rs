@@ -52,6 +52,16 @@ impl OpenVolume {
 }
 
 impl Checkpoint {
+    /// That of the evidence directory itself, whose audit goes as far as `head`.
+    pub(crate) fn of_audit(head: &Head) -> Self {
+        Self {
+            checkpoint: "audit".to_owned(),
+            heads: BTreeMap::from([("audit".to_owned(), head.clone())]),
+            open: None,
+            boot: boot_id(),
+        }
+    }
+
     /// Replaces the checkpoint of `dir`. `durable`: waits until the disk has it; without, it lives
     /// through the death of this program but perhaps not of the machine.
     pub(crate) fn write(&self, dir: &Path, node: &KeyPair, durable: bool) -> io::Result<()> {

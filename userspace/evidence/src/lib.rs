@@ -14,6 +14,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)
 )]
 
+pub mod act;
 pub mod chunk;
 pub mod keys;
 pub mod lines;
@@ -23,6 +24,7 @@ pub mod store;
 pub mod trust;
 pub mod verify;
 pub mod warrant;
+pub mod who;
 
 mod audit;
 mod base64;

@@ -59,6 +59,16 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// A session was interrupted there, and its end is not mended yet.
+    #[error(
+        "{}: its last session was interrupted; the next `calltap run` or `calltap replay` into it \
+         mends that",
+        path.display()
+    )]
+    Unmended {
+        /// The evidence directory.
+        path: PathBuf,
+    },
     /// The evidence of a warrant cannot be written: the warrant is stopped.
     #[error("LIID {liid}: stopped, its evidence in {} cannot be written: {source}", path.display())]
     Write {

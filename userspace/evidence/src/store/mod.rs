@@ -5,6 +5,7 @@ mod open;
 mod recover;
 
 pub use error::{Error, Mended};
+pub(crate) use open::{at, check_node, read_checkpoint};
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,13 +14,15 @@ use std::time::{Duration, Instant};
 
 use crate::audit::{self, AuditLine, Cases};
 use crate::case::{Case, Order, Shared};
-use crate::checkpoint::{self, Checkpoint};
+use crate::checkpoint::Checkpoint;
 use crate::chunk::Encoded;
+use crate::digest;
 use crate::ledger::{Head, Ledger};
 use crate::lines::{CallLine, VolumeLine};
 use crate::lock::Lock;
 use crate::session::InterfaceFacts;
 use crate::warrant::Warrant;
+use crate::who::Who;
 
 /// What was appended reaches the system at least this often.
 const FLUSH: Duration = Duration::from_millis(500);
@@ -31,6 +34,7 @@ const FLUSH: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
+    who: Who,
     shared: Shared,
     audit: Ledger,
     on_disk: Cases,
@@ -188,6 +192,16 @@ impl Store {
         self.cases.values().filter(|case| case.stopped).map(|case| case.liid.as_str())
     }
 
+    /// Writes into the audit the settings that hold for this session, as one line of JSON, and
+    /// their hash.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the audit cannot be written.
+    pub fn audit_settings(&mut self, settings: &str) -> Result<(), Error> {
+        let sha256 = digest::hex(settings.as_bytes());
+        self.audit("configuration", &[("sha256", &sha256), ("settings", settings)])
+    }
+
     /// Writes an event into the audit: LIIDs and codes, never identities.
     ///
     /// # Errors
@@ -219,7 +233,7 @@ impl Store {
             }
         }
         let event = audit::SESSION_STOPPED.to_owned();
-        let line = AuditLine { event, heads, details, case: None };
+        let line = AuditLine { event, heads, details, ..AuditLine::default() };
         errors.extend(self.append_audit(line).err());
         let mut summary = self.summary();
         summary.errors.splice(..0, errors);
@@ -249,14 +263,9 @@ impl Store {
     }
 
     fn append_audit(&mut self, line: AuditLine) -> Result<(), Error> {
+        let line = AuditLine { by: Some(self.who.clone()), ..line };
         let written = self.audit.append(&self.shared.node, &[line]).and_then(|()| {
-            Checkpoint {
-                checkpoint: "audit".to_owned(),
-                heads: BTreeMap::from([("audit".to_owned(), self.audit.head().clone())]),
-                open: None,
-                boot: checkpoint::boot_id(),
-            }
-            .write(&self.root, &self.shared.node, true)
+            Checkpoint::of_audit(self.audit.head()).write(&self.root, &self.shared.node, true)
         });
         let path = self.audit.path();
         written.map_err(|source| Error::File { path: path.to_owned(), source })

@@ -19,6 +19,7 @@ use crate::keys::{KeyPair, PublicKey};
 use crate::ledger::{Head, Ledger};
 use crate::lock::Lock;
 use crate::session::{Rotation, Session};
+use crate::who::Who;
 use crate::{layout, salvage};
 
 impl Store {
@@ -59,7 +60,7 @@ impl Store {
             let mut ended = true;
             let mut visit = |line: &Value| {
                 audit::collect_case(&mut on_disk, line);
-                ended = line.get("event").is_some_and(|event| event == audit::SESSION_STOPPED);
+                ended = audit::ends_session(ended, line);
             };
             let mut found = salvage::recover_ledger(
                 path.clone(),
@@ -78,6 +79,7 @@ impl Store {
         let disk = Disk::start().map_err(|source| Error::File { path: root.to_owned(), source })?;
         let mut store = Self {
             root: root.to_owned(),
+            who: Who::here(),
             shared: Shared { disk, node, session, rotation },
             audit,
             on_disk,
@@ -160,7 +162,7 @@ impl Store {
 }
 
 /// Turns a system error about `path` into ours.
-pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> Error {
+pub(crate) fn at(path: &Path) -> impl Fn(io::Error) -> Error {
     let path = path.to_owned();
     move |source| Error::File { path: path.clone(), source }
 }
@@ -195,7 +197,7 @@ fn begin(root: &Path, node: &KeyPair) -> Result<(), Error> {
         .map_err(at(root))
 }
 
-fn check_node(root: &Path, node: &PublicKey) -> Result<(), Error> {
+pub(crate) fn check_node(root: &Path, node: &PublicKey) -> Result<(), Error> {
     let path = root.join(layout::NODE);
     let text = fs::read_to_string(&path).map_err(at(&path))?;
     if text == node.to_text() {
@@ -210,7 +212,7 @@ fn check_node(root: &Path, node: &PublicKey) -> Result<(), Error> {
     }
 }
 
-pub(super) fn read_checkpoint(
+pub(crate) fn read_checkpoint(
     dir: &Path,
     name: &str,
     node: &PublicKey,

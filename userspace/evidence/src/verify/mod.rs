@@ -130,6 +130,25 @@ pub struct Unreadable {
 /// # Errors
 /// [`Unreadable`] if `dir` is no directory that can be listed.
 pub fn verify(dir: &Path, trust: Option<&Trust>) -> Result<Report, Unreadable> {
+    let vouched = || fs::read(dir.join(checkpoint::FILE)).ok();
+    let mut before = vouched();
+    let mut report = look(dir, trust)?;
+    for _ in 0..LOOKS {
+        let after = vouched();
+        if report.state != State::Interrupted || after == before {
+            break;
+        }
+        // Not a writer that died, but one that wrote meanwhile: another verification, say.
+        before = after;
+        report = look(dir, trust)?;
+    }
+    Ok(report)
+}
+
+/// How often a directory that changes is looked at again.
+const LOOKS: usize = 3;
+
+fn look(dir: &Path, trust: Option<&Trust>) -> Result<Report, Unreadable> {
     let unreadable = |source| Unreadable { path: dir.to_owned(), source };
     // Names are listed before the ledgers are read, so that what a living writer adds meanwhile is
     // always named by the time that it is looked for.
@@ -266,9 +285,9 @@ impl Check<'_> {
         };
         let lines = self.ledger(Path::new(layout::AUDIT), "audit", &heads, node, &mut |line| {
             audit::collect_case(&mut cases, line);
+            ended = audit::ends_session(ended, line);
             let Some(line) = AuditLine::read(line) else { return };
             mended = mended.saturating_add(u64::from(line.event == audit::BREAK));
-            ended = line.event == audit::SESSION_STOPPED;
             if let Some(case) = line.case {
                 closed.remove(&case.liid);
             }

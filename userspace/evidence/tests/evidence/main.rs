@@ -1,5 +1,6 @@
 //! Evidence from the warrant to verification, on real files and against the real programs.
 
+mod acts;
 mod crash;
 mod disk;
 mod fixture;
