@@ -20,12 +20,6 @@ pub(crate) const BREAK: &str = "break";
 pub(crate) struct AuditLine {
     /// What happened.
     pub(crate) event: String,
-    /// Who did it; none in the lines of earlier versions.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) by: Option<Who>,
-    /// Whether it was done while no session was open, so that it begins none.
-    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-    pub(crate) outside_session: bool,
     /// A case opened: its directory must exist from here on.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) case: Option<CaseOpened>,
@@ -35,6 +29,12 @@ pub(crate) struct AuditLine {
     /// Anything else.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub(crate) details: BTreeMap<String, String>,
+    /// Who did it; none in the lines of earlier versions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) by: Option<Who>,
+    /// Whether it was done while no session was open, so that it begins none.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub(crate) outside_session: bool,
 }
 
 /// The warrant under which a case was opened, and the copy of it in the case's directory.
