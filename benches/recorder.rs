@@ -17,6 +17,7 @@ use calltap_evidence::chunk::Chunk;
 use calltap_evidence::lines::Match;
 use calltap_evidence::record::{Authority, Kind, Record};
 use calltap_evidence::session::{InterfaceFacts, Session};
+use calltap_evidence::trust::Trust;
 use calltap_proto::media::MediaTerms;
 use calltap_proto::packet::LinkType;
 use calltap_proto::{CallKey, MediaKind};
@@ -33,7 +34,8 @@ const CHUNKS: usize = 4;
 
 /// A recorder that knows `calls` calls, each with two endpoints.
 fn recorder(desk: &Desk, calls: u32) -> Recorder {
-    let papers = paper::files(&[desk.path("warrant.toml")], &desk.path("trust")).expect("papers");
+    let trust = Trust::open(&desk.path("trust")).expect("a trust directory");
+    let papers = paper::files(&[desk.path("warrant.toml")], &trust);
     let rotation = RotationRule { duration: 0, filesize: 0 };
     let node_key = Some(desk.path("node.key"));
     let config = Config { node_key, rotation, ..Config::default() };

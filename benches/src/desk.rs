@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use calltap_evidence::keys::KeyPair;
 use calltap_evidence::record::Authority;
 use calltap_evidence::trust::Trust;
-use calltap_evidence::warrant::{self, Deliver, Draft};
+use calltap_evidence::warrant::{self, Deliver, Draft, Identifier};
 use tempfile::TempDir;
 
 use crate::call::TARGET;
@@ -34,6 +34,7 @@ impl Desk {
             targets: vec![format!("sip:{TARGET}@example.net")],
             not_before: "1980-01-01T00:00:00Z".to_owned(),
             not_after: "2200-01-01T00:00:00Z".to_owned(),
+            ..Draft::default()
         };
         fs::write(desk.path("warrant.toml"), draft.to_toml()).expect("a warrant");
         warrant::sign(&desk.path("warrant.toml"), &court).expect("a signature");
@@ -58,7 +59,7 @@ impl Desk {
     /// What makes records lawful: the warrant's authority, the warrant being number 0.
     pub fn authority(&self) -> Authority {
         let trust = Trust::open(&self.path("trust")).expect("a trust directory");
-        let warrant = warrant::load(&self.path("warrant.toml"), &trust, &|_| Ok(()));
+        let warrant = warrant::load(&self.path("warrant.toml"), &trust, &|_| Ok(Identifier::Sip));
         warrant.expect("a valid warrant").authority(0)
     }
 }

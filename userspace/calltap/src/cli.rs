@@ -72,6 +72,9 @@ pub enum Warrant {
         /// The directory of the trusted authorities' public keys
         #[arg(long, value_name = "DIR")]
         trust: PathBuf,
+        /// The node's settings, for the country that they state
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
     },
 }
 
@@ -102,6 +105,18 @@ pub struct NewWarrant {
     /// Last instant of the window (RFC 3339)
     #[arg(long, value_name = "TIME")]
     pub not_after: String,
+    /// The provision of law that the order stands on
+    #[arg(long, value_name = "TEXT")]
+    pub legal_basis: Option<String>,
+    /// The class of offence, as reports count it
+    #[arg(long, value_name = "CLASS")]
+    pub offence_class: Option<String>,
+    /// The order was given in an urgent procedure
+    #[arg(long)]
+    pub urgent: bool,
+    /// The version of this warrant that the new one takes the place of
+    #[arg(long, value_name = "W.toml")]
+    pub supersedes: Option<PathBuf>,
     /// The file to write
     #[arg(long, value_name = "W.toml")]
     pub out: PathBuf,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use calltap_evidence::trust::is_country;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Execution;
@@ -19,6 +20,9 @@ const MAX_BYTES: u64 = 1 << 20;
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// The country that the node is in (ISO 3166): it executes no other's warrants, unless the trust
+    /// store says so.
+    pub country: Option<String>,
     /// UDP and TCP ports that carry signalling.
     pub signalling_ports: Vec<u16>,
     /// What becomes of frames nobody asked for.
@@ -47,6 +51,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            country: None,
             signalling_ports: vec![5060],
             mode: Mode::Mirror,
             grace: 5,
@@ -205,6 +210,9 @@ impl Config {
             toml::from_str(&text).with_context(|| format!("config {}", path.display()))?;
         if config.signalling_ports.is_empty() {
             bail!("config {}: signalling_ports is empty: no call can be seen", path.display());
+        }
+        if config.country.as_deref().is_some_and(|country| !is_country(country)) {
+            bail!("config {}: country: no ISO 3166 code, such as BE", path.display());
         }
         if let Err(cause) = config.joins.check().and_then(|()| config.numbers.check()) {
             bail!("config {}: {cause}", path.display());

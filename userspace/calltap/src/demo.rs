@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use crate::lab::{self, CallPlan, Lab};
-use crate::{Outcome, cli, paper, verify};
+use crate::{Outcome, cli, drafting, verify};
 
 /// Calls that [`Lab`] placed, the target's among strangers': what the demo replays where it cannot
 /// lay a lab.
@@ -76,12 +76,12 @@ impl Stage {
         };
         println!("1. An authority makes its key, orders the calls of {TARGET}, and signs.");
         let court = dir.join("court");
-        paper::new_authority("court", &court)?;
+        drafting::new_authority("court", &court)?;
         fs::create_dir_all(&stage.trust)?;
         fs::create_dir_all(&stage.warrants)?;
         fs::copy(court.join("court.pub"), stage.trust.join("court.pub"))?;
         let warrant = stage.warrant();
-        paper::draft(cli::NewWarrant {
+        drafting::draft(cli::NewWarrant {
             liid: "DEMO-1".to_owned(),
             authority_name: "court".to_owned(),
             reference: "demo".to_owned(),
@@ -90,9 +90,13 @@ impl Stage {
             targets: vec![TARGET.to_owned()],
             not_before: not_before.clone(),
             not_after: not_after.clone(),
+            legal_basis: None,
+            offence_class: None,
+            urgent: false,
+            supersedes: None,
             out: warrant.clone(),
         })?;
-        paper::sign(&warrant, &court.join("court.key"))?;
+        drafting::sign(&warrant, &court.join("court.key"))?;
         Ok(stage)
     }
 

@@ -13,6 +13,7 @@ pub mod config;
 pub mod content;
 pub mod demo;
 pub mod doctor;
+pub mod drafting;
 pub mod engine;
 pub mod follow;
 pub mod hearing;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use calltap::cli::{Authority, Cli, Command, Warrant};
-use calltap::{Outcome, demo, doctor, paper, replay, run, verify};
+use calltap::{Outcome, demo, doctor, drafting, paper, replay, run, verify};
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
@@ -16,10 +16,12 @@ fn main() -> ExitCode {
         .with_target(false)
         .init();
     let result = match cli.command {
-        Command::Authority(Authority::New { name, out }) => paper::new_authority(&name, &out),
-        Command::Warrant(Warrant::New(draft)) => paper::draft(draft),
-        Command::Warrant(Warrant::Sign { file, key }) => paper::sign(&file, &key),
-        Command::Warrant(Warrant::Check { files, trust }) => paper::check(&files, &trust),
+        Command::Authority(Authority::New { name, out }) => drafting::new_authority(&name, &out),
+        Command::Warrant(Warrant::New(draft)) => drafting::draft(draft),
+        Command::Warrant(Warrant::Sign { file, key }) => drafting::sign(&file, &key),
+        Command::Warrant(Warrant::Check { files, trust, config }) => {
+            paper::check(&files, &trust, config.as_deref())
+        }
         Command::Replay(arguments) => replay::replay(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),

@@ -1,17 +1,17 @@
-//! Keys and warrants on disk: made, signed, checked, and loaded for execution.
+//! Warrants on disk: checked, and loaded for execution.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, bail};
-use calltap_evidence::keys::KeyPair;
-use calltap_evidence::trust::{self, Trust};
-use calltap_evidence::warrant::{self, Deliver, Draft, Refusal, Warrant};
-use calltap_proto::target;
+use anyhow::Context as _;
+use calltap_evidence::trust::Trust;
+use calltap_evidence::warrant::{self, Identifier, Refusal, Warrant};
+use calltap_proto::target::{self, Identity};
 use tracing::{info, warn};
 
-use crate::{Outcome, cli};
+use crate::Outcome;
+use crate::config::Config;
 
 /// Warrants that were loaded, and those that were refused.
 #[derive(Debug, Default)]
@@ -22,71 +22,15 @@ pub struct Papers {
     pub refused: Vec<Refusal>,
 }
 
-/// `calltap authority new`.
-///
-/// # Errors
-/// The directory cannot be written, or a key of this name is there.
-pub fn new_authority(name: &str, out: &Path) -> anyhow::Result<Outcome> {
-    if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
-        bail!("the name {name:?} cannot be a file name");
-    }
-    if trust::is_node(name) {
-        bail!("the name {name:?} is one that a trust directory keeps for nodes' keys");
-    }
-    fs::create_dir_all(out).with_context(|| out.display().to_string())?;
-    let (secret, public) = KeyPair::generate()?.store(out, name)?;
-    println!("secret key  {} (keep it with the authority alone)", secret.display());
-    println!("public key  {} (goes into the trust directory)", public.display());
-    Ok(Outcome::Fine)
-}
-
-/// `calltap warrant new`: writes what it is told, and says so if that would be refused.
-///
-/// # Errors
-/// The file cannot be written, or is there already.
-pub fn draft(new: cli::NewWarrant) -> anyhow::Result<Outcome> {
-    let out = new.out;
-    let draft = Draft {
-        liid: new.liid,
-        authority: new.authority_name,
-        reference: new.reference,
-        jurisdiction: new.jurisdiction,
-        deliver: match new.deliver {
-            cli::Deliver::IriOnly => Deliver::IriOnly,
-            cli::Deliver::IriAndContent => Deliver::IriAndContent,
-        },
-        targets: new.targets,
-        not_before: new.not_before,
-        not_after: new.not_after,
-    };
-    fs::write(&out, draft.to_toml()).with_context(|| out.display().to_string())?;
-    if let Err(refusal) = warrant::check_draft(&out, &draft, &parse_target) {
-        warn!("it would be refused as it stands: {refusal}");
-    }
-    println!("draft  {} (read it, then: calltap warrant sign)", out.display());
-    Ok(Outcome::Fine)
-}
-
-/// `calltap warrant sign`.
-///
-/// # Errors
-/// The key or the warrant cannot be read, or the signature not written.
-pub fn sign(file: &Path, key: &Path) -> anyhow::Result<Outcome> {
-    let key = KeyPair::load(key)?;
-    let signature = warrant::sign(file, &key)?;
-    println!("signature  {}", signature.display());
-    Ok(Outcome::Fine)
-}
-
 /// `calltap warrant check`: prints what each warrant orders, or why it is refused.
 ///
 /// # Errors
-/// The trust directory cannot be read.
-pub fn check(files: &[PathBuf], trust: &Path) -> anyhow::Result<Outcome> {
-    let trust = Trust::open(trust)?;
+/// The trust directory or the settings cannot be read.
+pub fn check(files: &[PathBuf], trust: &Path, config: Option<&Path>) -> anyhow::Result<Outcome> {
+    let trust = trusted(trust, &Config::load(config)?)?;
     let now_ns = now_ns();
     let mut outcome = Outcome::Fine;
-    for loaded in warrant::load_all(files, &trust, &parse_target) {
+    for loaded in warrant::load_all(files, &trust, &identify) {
         match loaded.and_then(|warrant| warrant.in_force(now_ns).map(|()| warrant)) {
             Ok(warrant) => print_order(&warrant, &trust),
             Err(refusal) => {
@@ -98,27 +42,31 @@ pub fn check(files: &[PathBuf], trust: &Path) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// Loads the warrants named on a command line.
+/// Opens the trust directory as a node with these settings reads it.
 ///
 /// # Errors
-/// The trust directory cannot be read.
-pub fn files(paths: &[PathBuf], trust: &Path) -> anyhow::Result<Papers> {
-    let trust = Trust::open(trust)?;
+/// It cannot be read, or `trust.toml` in it not be obeyed.
+pub fn trusted(dir: &Path, config: &Config) -> anyhow::Result<Trust> {
+    Ok(Trust::open(dir)?.in_country(config.country.as_deref()))
+}
+
+/// Loads the warrants named on a command line.
+pub fn files(paths: &[PathBuf], trust: &Trust) -> Papers {
     let mut papers = Papers::default();
-    for loaded in warrant::load_all(paths, &trust, &parse_target) {
+    for loaded in warrant::load_all(paths, trust, &identify) {
         match loaded {
             Ok(warrant) => papers.warrants.push(warrant),
             Err(refusal) => papers.refused.push(refusal),
         }
     }
-    Ok(papers)
+    papers
 }
 
 /// Loads every `*.toml` of a directory; refusals are logged, and the others are executed.
 ///
 /// # Errors
-/// One of the two directories cannot be read.
-pub fn directory(dir: &Path, trust: &Path) -> anyhow::Result<Papers> {
+/// The directory cannot be read.
+pub fn directory(dir: &Path, trust: &Trust) -> anyhow::Result<Papers> {
     let unreadable = || format!("warrants {}", dir.display());
     let mut paths = Vec::new();
     for entry in fs::read_dir(dir).with_context(unreadable)? {
@@ -128,7 +76,7 @@ pub fn directory(dir: &Path, trust: &Path) -> anyhow::Result<Papers> {
         }
     }
     paths.sort();
-    let mut papers = files(&paths, trust)?;
+    let mut papers = files(&paths, trust);
     // A warrant that has ended is refused here; one that has not begun is waited for.
     let now_ns = now_ns();
     let mut live = Vec::new();
@@ -157,9 +105,16 @@ impl Papers {
     }
 }
 
-/// Whether a target is one that can be followed.
-fn parse_target(text: &str) -> Result<(), String> {
-    target::parse(text).map(|_| ()).map_err(|bad| bad.to_string())
+/// Whether a target is one that can be followed, and how much it names.
+pub(crate) fn identify(text: &str) -> Result<Identifier, String> {
+    match target::parse(text).map_err(|bad| bad.to_string())? {
+        Identity::Sip { user: Some(_), host: Some(_) } => Ok(Identifier::Sip),
+        Identity::Sip { host: None, .. } => Ok(Identifier::SipAnyHost),
+        Identity::Sip { user: None, .. } => Ok(Identifier::SipHost),
+        Identity::Number { .. } => Ok(Identifier::Tel),
+        Identity::Network { address, length } => Ok(Identifier::Ip { address, length }),
+        _ => Err("a target of this kind cannot be held against a policy".to_owned()),
+    }
 }
 
 /// The time of day, for what is judged outside any capture.
@@ -177,8 +132,21 @@ fn print_order(warrant: &Warrant, trust: &Trust) {
         "  authority  {} ({}), reference {}",
         draft.authority, draft.jurisdiction, draft.reference
     );
-    println!("  signed by  {}", signer.map_or("?", |trusted| &trusted.name));
+    let signer = signer
+        .map_or("?", |trusted| trust.policy(&trusted.name).name.as_ref().unwrap_or(&trusted.name));
+    println!("  signed by  {signer}");
     println!("  delivers   {}", draft.deliver.as_str());
+    for (name, value) in [("basis", &draft.legal_basis), ("offence", &draft.offence_class)] {
+        if let Some(value) = value {
+            println!("  {name:<10} {value}");
+        }
+    }
+    if draft.urgent {
+        println!("  urgent     yes");
+    }
+    if let Some(before) = &draft.supersedes {
+        println!("  version    {}, in place of {before}", warrant.version());
+    }
     println!("  window     {} to {}", draft.not_before, draft.not_after);
     for target in &draft.targets {
         println!("  target     {target}");

@@ -44,7 +44,7 @@ pub fn replay(arguments: &cli::Replay) -> anyhow::Result<Outcome> {
 pub fn execute(arguments: &cli::Replay) -> anyhow::Result<(Outcome, Summary)> {
     let cli::Replay { inputs, warrants, execution } = arguments;
     let config = Config::of(execution)?;
-    let papers = paper::files(warrants, &execution.trust)?;
+    let papers = paper::files(warrants, &paper::trusted(&execution.trust, &config)?);
     papers.log_refusals();
     if papers.warrants.is_empty() {
         return Ok((Outcome::NotFine, Summary::default()));

@@ -41,7 +41,7 @@ pub fn execute(arguments: &cli::Run) -> anyhow::Result<(Outcome, Summary)> {
             missing.join(", ")
         );
     }
-    let papers = paper::directory(warrants, &execution.trust)?;
+    let papers = paper::directory(warrants, &paper::trusted(&execution.trust, &config)?)?;
     papers.log_refusals();
     let wire = Wire::open(interfaces, &config)?;
     let clock = clock::boot_to_unix();

@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 
 use calltap_evidence::record::Authority;
 use calltap_evidence::trust::Trust;
-use calltap_evidence::warrant;
+use calltap_evidence::warrant::{self, Identifier};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -106,7 +106,7 @@ impl Desk {
     pub(crate) fn authority(&self, liid: &str, id: u32) -> Authority {
         let path = self.path(&self.warrant(liid, &["sip:alice@example.net"], EVER));
         let trust = Trust::open(&self.path("trust")).expect("a trust store");
-        warrant::load(&path, &trust, &|_| Ok(())).expect("a warrant").authority(id)
+        warrant::load(&path, &trust, &|_| Ok(Identifier::Sip)).expect("a warrant").authority(id)
     }
 
     /// Replays a capture into the directory `evidence`; gives the JSON object.

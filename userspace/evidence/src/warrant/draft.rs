@@ -6,11 +6,13 @@ use std::str::FromStr;
 use toml::{Table, Value};
 
 use super::Code;
+use super::fields::Fields;
 
 /// What is delivered of a target's calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Deliver {
     /// Signalling alone: who called whom, and when.
+    #[default]
     IriOnly,
     /// Signalling and media.
     IriAndContent,
@@ -39,7 +41,7 @@ impl FromStr for Deliver {
 }
 
 /// A warrant's fields, as an authority fills them in before it signs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Draft {
     /// The lawful interception identifier: letters, digits, `.`, `_` and `-`, at most 64.
     pub liid: String,
@@ -57,9 +59,22 @@ pub struct Draft {
     pub not_before: String,
     /// The last moment covered (RFC 3339).
     pub not_after: String,
+    /// The provision of law that it stands on.
+    pub legal_basis: Option<String>,
+    /// The class of offence, as reports count it.
+    pub offence_class: Option<String>,
+    /// Whether it was given in an urgent procedure.
+    pub urgent: bool,
+    /// Whether the authority means targets that stand for many: `sip:user@*`, `sip:host`, networks.
+    pub wide_targets: bool,
+    /// Counts the versions under one LIID; the first need not say that it is 1.
+    pub version: Option<u32>,
+    /// The SHA-256 of the version before: 64 lowercase hexadecimal digits.
+    pub supersedes: Option<String>,
 }
 
-const FIELDS: [&str; 8] = [
+/// What every warrant has.
+const REQUIRED: [&str; 8] = [
     "liid",
     "authority",
     "reference",
@@ -70,8 +85,12 @@ const FIELDS: [&str; 8] = [
     "not_after",
 ];
 
+/// What a warrant may have.
+const OPTIONAL: [&str; 6] =
+    ["legal_basis", "offence_class", "urgent", "wide_targets", "version", "supersedes"];
+
 impl Draft {
-    /// The TOML text, with a comment for each field.
+    /// The TOML text, with a comment for each field; optional fields only where they say something.
     pub fn to_toml(&self) -> String {
         let quoted = |text: &str| Value::String(text.to_owned()).to_string();
         let mut targets = String::new();
@@ -79,7 +98,7 @@ impl Draft {
             // Writing to a String cannot fail.
             let _ = writeln!(targets, "    {},", quoted(target));
         }
-        format!(
+        let text = format!(
             "# A warrant for calltap. It counts only with the authority's signature beside it\n\
              # (this file's name with .minisig); any change after signing makes it void.\n\
              \n\
@@ -105,7 +124,26 @@ impl Draft {
             quoted(self.deliver.as_str()),
             quoted(&self.not_before),
             quoted(&self.not_after),
-        )
+        );
+        self.optional_lines().into_iter().fold(text, |text, (comment, name, value)| {
+            format!("{text}# {comment}\n{name} = {value}\n")
+        })
+    }
+
+    /// The optional fields that say something: what each means, its name, and its value.
+    fn optional_lines(&self) -> Vec<(&'static str, &'static str, Value)> {
+        let text = |text: &Option<String>| text.clone().map(Value::String);
+        let flag = |set: bool| set.then_some(Value::Boolean(true));
+        let version = self.version.map(|number| Value::Integer(number.into()));
+        let lines = [
+            ("The provision of law that it stands on.", "legal_basis", text(&self.legal_basis)),
+            ("The class of offence.", "offence_class", text(&self.offence_class)),
+            ("It was given in an urgent procedure.", "urgent", flag(self.urgent)),
+            ("A target that stands for many is meant.", "wide_targets", flag(self.wide_targets)),
+            ("The version under this LIID.", "version", version),
+            ("SHA-256 of the version before.", "supersedes", text(&self.supersedes)),
+        ];
+        lines.into_iter().filter_map(|(what, name, value)| Some((what, name, value?))).collect()
     }
 
     /// Reads the TOML text. Times may be TOML's own or strings.
@@ -116,39 +154,22 @@ impl Draft {
     pub fn from_toml(text: &str) -> Result<Self, (Code, String)> {
         let table: Table =
             text.parse().map_err(|error: toml::de::Error| (Code::Malformed, one_line(&error)))?;
-        if let Some(name) = table.keys().find(|name| !FIELDS.contains(&name.as_str())) {
-            return Err((Code::UnknownField, format!("it has a field `{name}`")));
-        }
-        if let Some(name) = FIELDS.iter().find(|name| !table.contains_key(**name)) {
-            return Err((Code::MissingField, format!("it lacks the field `{name}`")));
-        }
-        let string = |name: &str| match table.get(name) {
-            Some(Value::String(text)) => Ok(text.clone()),
-            _ => Err((Code::BadField, format!("`{name}` is not a string"))),
-        };
-        let time = |name: &str| match table.get(name) {
-            Some(Value::Datetime(time)) => Ok(time.to_string()),
-            _ => string(name),
-        };
-        let targets = match table.get("targets") {
-            Some(Value::Array(list)) => {
-                list.iter().map(|target| target.as_str().map(str::to_owned))
-            }
-            _ => return Err((Code::BadField, "`targets` is not a list".to_owned())),
-        };
+        let fields = Fields::of(&table, &REQUIRED, &OPTIONAL)?;
         Ok(Self {
-            liid: string("liid")?,
-            authority: string("authority")?,
-            reference: string("reference")?,
-            jurisdiction: string("jurisdiction")?,
-            deliver: string("deliver")?
-                .parse()
-                .map_err(|what| (Code::BadField, format!("`deliver`: {what}")))?,
-            targets: targets.collect::<Option<_>>().ok_or_else(|| {
-                (Code::BadField, "a member of `targets` is not a string".to_owned())
-            })?,
-            not_before: time("not_before")?,
-            not_after: time("not_after")?,
+            liid: fields.text("liid")?,
+            authority: fields.text("authority")?,
+            reference: fields.text("reference")?,
+            jurisdiction: fields.text("jurisdiction")?,
+            deliver: fields.parsed("deliver")?,
+            targets: fields.texts("targets")?,
+            not_before: fields.time("not_before")?,
+            not_after: fields.time("not_after")?,
+            legal_basis: fields.optional_text("legal_basis")?,
+            offence_class: fields.optional_text("offence_class")?,
+            urgent: fields.flag("urgent")?,
+            wide_targets: fields.flag("wide_targets")?,
+            version: fields.number("version")?,
+            supersedes: fields.optional_text("supersedes")?,
         })
     }
 }

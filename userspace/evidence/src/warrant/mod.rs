@@ -4,17 +4,27 @@
 //! [`load`] is the only way to a [`Warrant`], and a [`Warrant`] the only way to an
 //! [`Authority`].
 
+mod check;
 mod draft;
+mod fields;
+mod identifier;
 mod load;
 mod refusal;
 
+pub use check::ParseTarget;
 pub use draft::{Deliver, Draft};
+pub use identifier::{Identifier, Kind, Lengths};
 pub use load::{MAX_BYTES, check_draft, load, load_all, sign, signature_path};
 pub use refusal::{Code, Refusal};
 
 use std::path::{Path, PathBuf};
 
 use crate::record::Authority;
+
+/// The lowercase SHA-256 of a warrant's text, by which the next version names it.
+pub fn sha256(text: &[u8]) -> String {
+    crate::digest::hex(text)
+}
 
 /// A warrant whose signature, fields and window hold. Whether it is in force depends on the time
 /// that it is held against: [`Warrant::in_force`].
@@ -82,7 +92,12 @@ impl Warrant {
 
     /// The lowercase SHA-256 of the signed text.
     pub fn sha256(&self) -> String {
-        crate::digest::hex(&self.text)
+        sha256(&self.text)
+    }
+
+    /// Which version under its LIID it is, counted from 1.
+    pub fn version(&self) -> u32 {
+        self.draft.version.unwrap_or(1)
     }
 
     /// Whether `at_ns` lies in its window, both ends included.

@@ -39,6 +39,32 @@ pub enum Code {
     Expired,
     /// Another warrant has the same LIID.
     DuplicateLiid,
+    /// Version and `supersedes` do not go together.
+    BadVersion,
+    /// The warrant begins before the key that signed it was valid.
+    KeyNotYetValid,
+    /// The warrant begins when the key that signed it was valid no longer.
+    KeyExpired,
+    /// The key that signed it is revoked.
+    KeyRevoked,
+    /// The authority does not order under this law.
+    NotItsJurisdiction,
+    /// The node is in another country.
+    ForeignJurisdiction,
+    /// The window is longer than the authority may order.
+    TooLong,
+    /// The authority may order nothing urgent.
+    UrgentNotAllowed,
+    /// The authority may not order this delivery.
+    DeliverNotAllowed,
+    /// There are more targets than one warrant may have.
+    TooManyTargets,
+    /// The authority may not name targets of this kind.
+    IdentifierNotAllowed,
+    /// A target stands for many, and no signed flag says that this is meant.
+    WideTarget,
+    /// The networks hold more addresses than may be named.
+    NetworkTooWide,
 }
 
 impl Code {
@@ -61,6 +87,19 @@ impl Code {
             Self::NotYetInForce => "not-yet-in-force",
             Self::Expired => "expired",
             Self::DuplicateLiid => "duplicate-liid",
+            Self::BadVersion => "bad-version",
+            Self::KeyNotYetValid => "key-not-yet-valid",
+            Self::KeyExpired => "key-expired",
+            Self::KeyRevoked => "key-revoked",
+            Self::NotItsJurisdiction => "not-its-jurisdiction",
+            Self::ForeignJurisdiction => "foreign-jurisdiction",
+            Self::TooLong => "too-long",
+            Self::UrgentNotAllowed => "urgent-not-allowed",
+            Self::DeliverNotAllowed => "deliver-not-allowed",
+            Self::TooManyTargets => "too-many-targets",
+            Self::IdentifierNotAllowed => "identifier-not-allowed",
+            Self::WideTarget => "wide-target",
+            Self::NetworkTooWide => "network-too-wide",
         }
     }
 
@@ -87,7 +126,25 @@ impl Code {
             | Self::BadLiid
             | Self::NoTarget
             | Self::BadTarget
-            | Self::WindowInverted => "have the authority correct it and sign it again",
+            | Self::WindowInverted
+            | Self::BadVersion => "have the authority correct it and sign it again",
+            Self::WideTarget => {
+                "if the authority means it, have it set `wide_targets = true` and sign again"
+            }
+            Self::TooManyTargets | Self::NetworkTooWide => {
+                "an order about a person is narrower: have the authority divide or narrow it"
+            }
+            Self::KeyNotYetValid | Self::KeyExpired | Self::KeyRevoked => {
+                "have the authority sign it with its present key"
+            }
+            Self::ForeignJurisdiction => {
+                "if it may be executed here, `executed_in` of the authority in trust.toml says so"
+            }
+            Self::NotItsJurisdiction
+            | Self::TooLong
+            | Self::UrgentNotAllowed
+            | Self::DeliverNotAllowed
+            | Self::IdentifierNotAllowed => "trust.toml says what the authority may order",
         }
     }
 }

@@ -13,7 +13,7 @@ use calltap_evidence::session::{InterfaceFacts, Rotation, Session};
 use calltap_evidence::store::{Error, Store};
 use calltap_evidence::trust::Trust;
 use calltap_evidence::verify::{Report, verify};
-use calltap_evidence::warrant::{self, Deliver, Draft, Warrant};
+use calltap_evidence::warrant::{self, Deliver, Draft, Identifier, Warrant};
 use tempfile::TempDir;
 
 /// 2026-11-23T16:04:00Z.
@@ -99,8 +99,8 @@ impl Court {
     }
 }
 
-pub(crate) fn any_target(_: &str) -> Result<(), String> {
-    Ok(())
+pub(crate) fn any_target(_: &str) -> Result<Identifier, String> {
+    Ok(Identifier::Sip)
 }
 
 pub(crate) fn draft(liid: &str) -> Draft {
@@ -113,6 +113,7 @@ pub(crate) fn draft(liid: &str) -> Draft {
         targets: vec!["sip:alice@example.net".to_owned(), "tel:+3225550100".to_owned()],
         not_before: "2026-11-01T00:00:00Z".to_owned(),
         not_after: "2026-12-01T00:00:00+01:00".to_owned(),
+        ..Draft::default()
     }
 }
 

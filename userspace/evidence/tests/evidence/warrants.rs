@@ -10,7 +10,7 @@ use crate::fixture::{Court, START_NS, any_target, draft};
 fn code_of(court: &Court, text: &str) -> Result<(), Code> {
     let path = court.sign("w.toml", text);
     let parse = |target: &str| match target.split_once(':') {
-        Some(("sip" | "tel", _)) => Ok(()),
+        Some(("sip" | "tel", _)) => Ok(warrant::Identifier::Sip),
         _ => Err("no scheme that is known".to_owned()),
     };
     warrant::load(&path, &court.trust, &parse).map(|_| ()).map_err(|refusal| refusal.code())
@@ -67,7 +67,7 @@ fn each_wrong_field_has_its_code() {
     let cases = [
         ("liid = \"L1\"", "liid = \"L1\"\nliid = \"L2\"", Code::Malformed),
         ("liid = \"L1\"", "liid = ", Code::Malformed),
-        ("liid = \"L1\"", "liid = \"L1\"\nurgent = true", Code::UnknownField),
+        ("liid = \"L1\"", "liid = \"L1\"\nforever = true", Code::UnknownField),
         ("liid = \"L1\"", "liid = \"L1\"\n[more]\nx = 1", Code::UnknownField),
         ("liid = \"L1\"", "", Code::MissingField),
         ("targets = [", "target = [", Code::UnknownField),
