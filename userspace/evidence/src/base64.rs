@@ -2,6 +2,22 @@
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+/// The padded base64 of `bytes`.
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().div_ceil(3).saturating_mul(4));
+    for group in bytes.chunks(3) {
+        let value = group.iter().fold(0_u32, |value, byte| value << 8 | u32::from(*byte));
+        let missing = 3_usize.saturating_sub(group.len());
+        let value = value << (8 * missing);
+        for place in 0..4_usize {
+            let digit = usize::try_from(value >> (18 - 6 * place) & 63).unwrap_or_default();
+            let digit = ALPHABET.get(digit).copied().unwrap_or_default();
+            text.push(if place + missing >= 4 { '=' } else { char::from(digit) });
+        }
+    }
+    text
+}
+
 /// Decodes padded base64; `None` for any other spelling, spare bits that are not zero included.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let padding = text.bytes().rev().take_while(|&byte| byte == b'=').count();
@@ -26,13 +42,14 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::decode;
+    use super::{decode, encode};
 
     #[test]
-    fn the_vectors_of_rfc_4648_decode() {
+    fn the_vectors_of_rfc_4648_decode_and_encode() {
         let vectors = ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"];
         for (length, text) in vectors.into_iter().enumerate() {
             assert_eq!(decode(text).unwrap(), &b"foobar"[..length]);
+            assert_eq!(encode(&b"foobar"[..length]), text);
         }
     }
 

@@ -9,5 +9,10 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// The digest of all that `hasher` has seen.
 pub(crate) fn hex_of(hasher: Sha256) -> String {
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    lower(&hasher.finalize())
+}
+
+/// Bytes in lowercase hexadecimal.
+pub(crate) fn lower(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -11,6 +11,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use minisign::{SecretKey, SignatureBox};
+use zeroize::Zeroizing;
 
 use crate::base64;
 
@@ -57,11 +58,28 @@ pub enum KeyError {
 
 /// A secret key with its public half: an authority's, which signs warrants, or a node's, which
 /// signs evidence.
+///
+/// The secret lies in one place, which is overwritten when it is dropped.
 #[derive(Clone)]
 pub struct KeyPair {
-    secret: SecretKey,
+    secret: Box<SecretKey>,
     public: PublicKey,
 }
+
+impl Drop for KeyPair {
+    fn drop(&mut self) {
+        if let Ok(nothing) = SecretKey::from_bytes(&[0; SECRET_BYTES]) {
+            *self.secret = nothing;
+            // What is never read again need not be written, unless somebody may look.
+            std::hint::black_box(&*self.secret);
+        }
+    }
+}
+
+/// Length of a secret key with what minisign stores beside it, and where in it the 64 bytes of the
+/// Ed25519 key begin.
+const SECRET_BYTES: usize = 158;
+const SECRET_AT: usize = 62;
 
 /// Shows the key's id alone: the secret never reaches a log.
 impl fmt::Debug for KeyPair {
@@ -77,7 +95,7 @@ impl KeyPair {
     /// [`KeyError::Sign`] if the system gives no random numbers.
     pub fn generate() -> Result<Self, KeyError> {
         let pair = minisign::KeyPair::generate_unencrypted_keypair()?;
-        Ok(Self { public: PublicKey(pair.pk), secret: pair.sk })
+        Ok(Self { public: PublicKey(pair.pk), secret: Box::new(pair.sk) })
     }
 
     /// Reads a secret key (`NAME.key`) without a password, ours or `minisign -G -W`'s.
@@ -93,10 +111,11 @@ impl KeyPair {
         }
         let bytes =
             base64::decode(line).ok_or_else(|| malformed("its second line is no base64"))?;
-        if bytes.len() != 158 || !bytes.starts_with(b"Ed\0\0") {
+        let bytes = Zeroizing::new(bytes);
+        if bytes.len() != SECRET_BYTES || !bytes.starts_with(b"Ed\0\0") {
             return Err(malformed("it is no secret key without a password"));
         }
-        let secret = SecretKey::from_bytes(&bytes)?;
+        let secret = Box::new(SecretKey::from_bytes(&bytes)?);
         let public = minisign::PublicKey::from_secret_key(&secret)?;
         // minisign -W writes no checksum, so a trial signature tells whether the halves agree.
         minisign::sign(Some(&public), &secret, io::empty(), Some(""), None)
@@ -145,10 +164,19 @@ impl KeyPair {
         Ok(minisign::sign(None, &self.secret, data, comment.0, comment.1)?.into_string())
     }
 
+    /// The Ed25519 secret key: its seed and its public half.
+    pub(crate) fn ed25519(&self) -> Zeroizing<Vec<u8>> {
+        let bytes = Zeroizing::new(self.secret.to_bytes());
+        let key = bytes.get(SECRET_AT..).and_then(|key| key.get(..64)).unwrap_or_default();
+        Zeroizing::new(key.to_vec())
+    }
+
     fn write(&self, path: &Path) -> Result<PathBuf, KeyError> {
         let secret = self.secret.to_box(Some("minisign secret key"))?.into_string();
+        let secret = Zeroizing::new(secret);
         let public = path.with_extension("pub");
-        for (path, text, mode) in [(path, secret, 0o600), (&public, self.public.to_text(), 0o644)] {
+        let files = [(path, &*secret, 0o600), (&public, &self.public.to_text(), 0o644)];
+        for (path, text, mode) in files {
             OpenOptions::new()
                 .write(true)
                 .create_new(true)
@@ -196,6 +224,12 @@ impl PublicKey {
     /// The key's id in minisign's spelling: 16 hexadecimal digits.
     pub fn id(&self) -> String {
         key_id(self.0.keynum())
+    }
+
+    /// The 32 bytes of the Ed25519 public key.
+    pub(crate) fn ed25519(&self) -> Vec<u8> {
+        // The algorithm and the id stand ahead of it.
+        self.0.to_bytes().split_off(10)
     }
 
     /// Whether `signature` is this key's over `data`, its trusted comment included.
@@ -251,10 +285,13 @@ fn key_id(keynum: &[u8]) -> String {
 }
 
 /// Keys are a few hundred bytes: what is longer is none, and is not read.
-fn read_text(path: &Path) -> Result<String, KeyError> {
-    let mut text = String::new();
+const MAX_TEXT: usize = 4096;
+
+fn read_text(path: &Path) -> Result<Zeroizing<String>, KeyError> {
+    // As it grows, a string leaves copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(MAX_TEXT));
     fs::File::open(path)
-        .and_then(|file| file.take(4096).read_to_string(&mut text))
+        .and_then(|file| file.take(MAX_TEXT as u64).read_to_string(&mut text))
         .map_err(|source| KeyError::File { path: path.to_owned(), source })?;
     Ok(text)
 }

@@ -21,6 +21,7 @@ pub mod lines;
 pub mod record;
 pub mod session;
 pub mod store;
+pub mod tlog;
 pub mod trust;
 pub mod verify;
 pub mod warrant;
