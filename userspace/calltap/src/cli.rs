@@ -32,6 +32,9 @@ pub enum Command {
     Run(Run),
     /// Check that evidence is whole and who authorised it
     Verify(Verify),
+    /// Show the audit as a transparency log that a witness can check
+    #[command(subcommand)]
+    Audit(Audit),
     /// Say what this kernel, interface and user can do, and what is missing
     Doctor(Doctor),
     /// Place a real call in a lab, capture it under a warrant, verify it and say where to open it
@@ -196,6 +199,54 @@ pub struct Verify {
     /// Print the result as one JSON object on standard output
     #[arg(long)]
     pub json: bool,
+}
+
+/// `calltap audit`.
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Print the checkpoint of the audit, signed by the node (C2SP tlog-checkpoint)
+    Checkpoint {
+        /// The audit.
+        #[command(flatten)]
+        log: Log,
+        /// Also write it and the tree's hashes as files that can be served (C2SP tlog-tiles)
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Print the proof that a line is in the audit (C2SP tlog-proof)
+    Prove {
+        /// The audit.
+        #[command(flatten)]
+        log: Log,
+        /// The line's number, as its member `line` has it
+        #[arg(long, value_name = "N")]
+        line: usize,
+    },
+    /// Check that the audit has only grown since an earlier checkpoint, and print the proof of it as
+    /// a request to a witness (C2SP tlog-witness)
+    Consistency {
+        /// The audit.
+        #[command(flatten)]
+        log: Log,
+        /// The earlier checkpoint; without it, the request is the first to a witness
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
+    },
+    /// Print the verifier key of the log, as a witness must be told of it (C2SP signed-note)
+    Key {
+        /// The evidence directory
+        dir: PathBuf,
+    },
+}
+
+/// Which audit, and with which key its checkpoint is signed.
+#[derive(Debug, Args)]
+pub struct Log {
+    /// The evidence directory
+    pub dir: PathBuf,
+    /// Settings; only `node_key` matters, which signs the checkpoint
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// `calltap doctor`.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use calltap::cli::{Authority, Cli, Command, Warrant};
-use calltap::{Outcome, demo, doctor, drafting, paper, replay, run, verify};
+use calltap::{Outcome, audit, demo, doctor, drafting, paper, replay, run, verify};
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Command::Replay(arguments) => replay::replay(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
+        Command::Audit(arguments) => audit::audit(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Demo(arguments) => demo::demo(&arguments),
     };
