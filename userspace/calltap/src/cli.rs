@@ -79,6 +79,55 @@ pub enum Warrant {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Take a warrant back, as its authority: writes FILE.revocation
+    Revoke(Act),
+    /// Have nothing captured for a warrant until it is resumed: appends to FILE.acts
+    Suspend(TrustedAct),
+    /// End a suspension: appends to FILE.acts
+    Resume(TrustedAct),
+    /// Enter a warrant's identifiers again, as the first or second of two operators: appends to
+    /// FILE.acts
+    Activate(Activate),
+}
+
+/// What is done to a warrant.
+#[derive(Debug, Args)]
+pub struct Act {
+    /// The warrant
+    pub file: PathBuf,
+    /// The secret key of who does it
+    #[arg(long, value_name = "NAME.key")]
+    pub key: PathBuf,
+    /// Why: it stands in the audit
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+/// What is done to a warrant, by a key that must be known.
+#[derive(Debug, Args)]
+pub struct TrustedAct {
+    /// What is done.
+    #[command(flatten)]
+    pub act: Act,
+    /// The directory of the trusted authorities' and operators' public keys
+    #[arg(long, value_name = "DIR")]
+    pub trust: PathBuf,
+}
+
+/// `calltap warrant activate`.
+#[derive(Debug, Args)]
+pub struct Activate {
+    /// The warrant
+    pub file: PathBuf,
+    /// The operator's secret key
+    #[arg(long, value_name = "NAME.operator.key")]
+    pub key: PathBuf,
+    /// The directory of the trusted authorities' and operators' public keys
+    #[arg(long, value_name = "DIR")]
+    pub trust: PathBuf,
+    /// An identifier of the order, entered again; without it, each is asked for
+    #[arg(long = "target", value_name = "TARGET")]
+    pub targets: Vec<String>,
 }
 
 /// `calltap warrant new`.

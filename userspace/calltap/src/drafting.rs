@@ -10,7 +10,7 @@ use calltap_evidence::warrant::{self, Deliver, Draft};
 use tracing::warn;
 
 use crate::paper::identify;
-use crate::{Outcome, cli};
+use crate::{Outcome, acting, cli};
 
 /// `calltap authority new`.
 ///
@@ -82,9 +82,6 @@ pub fn sign(file: &Path, key: &Path) -> anyhow::Result<Outcome> {
 
 /// The version of a warrant that is to be superseded, and its SHA-256.
 fn version_of(path: &Path) -> anyhow::Result<(u32, String)> {
-    let text = fs::read(path).with_context(|| path.display().to_string())?;
-    let draft = std::str::from_utf8(&text).map_err(|bad| bad.to_string());
-    let draft = draft.and_then(|text| Draft::from_toml(text).map_err(|(_, what)| what));
-    let draft = draft.map_err(|what| anyhow::anyhow!("{}: {what}", path.display()))?;
+    let (text, draft) = acting::read(path)?;
     Ok((draft.version.unwrap_or(1), warrant::sha256(&text)))
 }

@@ -5,6 +5,7 @@
 //! has the records in order of time ([`merge`]) and the [`recorder`] counts and writes them.
 //! The [`engine`] is these threads together; [`replay`] takes the same steps in one.
 
+pub mod acting;
 pub mod audit;
 pub mod batch;
 pub mod body;

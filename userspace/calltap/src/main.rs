@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use calltap::cli::{Authority, Cli, Command, Warrant};
-use calltap::{Outcome, audit, demo, doctor, drafting, paper, replay, run, verify};
+use calltap::{Outcome, acting, audit, demo, doctor, drafting, paper, replay, run, verify};
+use calltap_evidence::warrant::Deed;
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
@@ -22,6 +23,10 @@ fn main() -> ExitCode {
         Command::Warrant(Warrant::Check { files, trust, config }) => {
             paper::check(&files, &trust, config.as_deref())
         }
+        Command::Warrant(Warrant::Revoke(act)) => acting::revoke(&act),
+        Command::Warrant(Warrant::Suspend(act)) => acting::suspend_or_resume(&act, Deed::Suspended),
+        Command::Warrant(Warrant::Resume(act)) => acting::suspend_or_resume(&act, Deed::Resumed),
+        Command::Warrant(Warrant::Activate(arguments)) => acting::activate(&arguments),
         Command::Replay(arguments) => replay::replay(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),

@@ -40,6 +40,10 @@ enum Then {
     Turn(usize),
     /// Another of the same LIID is signed beside it.
     Twin,
+    /// `calltap warrant` does this to it.
+    Act(&'static [&'static str]),
+    /// A line is written beside it.
+    Write(&'static str, &'static str),
 }
 
 const HONEST: Hostile =
@@ -145,6 +149,37 @@ const HOSTILE: &[Hostile] = &[
     says("window-inverted", &[(UNTIL, FROM)]),
     says("not-yet-in-force", &[(FROM, "\"2199-01-01T00:00:00Z\"")]),
     says("expired", &[(UNTIL, "\"2000-01-01T00:00:00Z\"")]),
+    // What was done to it.
+    becomes("revoked", Then::Act(&["revoke", "--key", "keys/court.key", "--reason", "over"])),
+    becomes("bad-act", Then::Act(&["revoke", "--key", "keys/pretender.key", "--reason", "over"])),
+    becomes("bad-act", Then::Act(&["revoke", "--key", "keys/alice.operator.key", "--reason", "x"])),
+    becomes("bad-act", Then::Write(".acts", "nobody signed this\n")),
+    becomes("bad-act", Then::Write(".revocation", "{}\n")),
+    becomes(
+        "suspended",
+        Then::Act(&[
+            "suspend",
+            "--key",
+            "keys/alice.operator.key",
+            "--reason",
+            "fault",
+            "--trust",
+            "trust",
+        ]),
+    ),
+    under("not-activated", "[authority.court]\ntwo_person = true", &[]),
+    Hostile {
+        then: Then::Act(&[
+            "activate",
+            "--key",
+            "keys/alice.operator.key",
+            "--trust",
+            "trust",
+            "--target",
+            "sip:alice@example.net",
+        ]),
+        ..under("not-activated", "[authority.court]\ntwo_person = true", &[])
+    },
     // What the authority may order.
     under("too-long", "[authority.court]\nmax_days = 90", &[]),
     under("identifier-not-allowed", "[authority.court]\nidentifiers = [\"tel\"]", &[]),
@@ -200,6 +235,8 @@ fn replace(desk: &Desk, file: &str, from: &str, to: &str) {
 
 /// Lays a hostile warrant on the desk.
 fn lay(desk: &Desk, hostile: &Hostile) -> String {
+    fs::write(desk.path("trust/trust.toml"), hostile.trust).unwrap();
+    fs::write(desk.path("config.toml"), hostile.config).unwrap();
     let file = desk.draft("HOSTILE", &["sip:alice@example.net"], EVER);
     for (from, to) in hostile.edits {
         replace(desk, &file, from, to);
@@ -222,13 +259,17 @@ fn lay(desk: &Desk, hostile: &Hostile) -> String {
             text[place] ^= 1;
             fs::write(path, text).unwrap();
         }
+        Then::Act(act) => {
+            let mut arguments = vec!["warrant", act[0], &file];
+            arguments.extend(&act[1..]);
+            desk.fine(&arguments);
+        }
+        Then::Write(end, text) => fs::write(desk.path(&(file.clone() + end)), text).unwrap(),
         Then::Twin => {
             fs::copy(&path, desk.path("warrants/twin.toml")).unwrap();
             fs::copy(signature, desk.path("warrants/twin.toml.minisig")).unwrap();
         }
     }
-    fs::write(desk.path("trust/trust.toml"), hostile.trust).unwrap();
-    fs::write(desk.path("config.toml"), hostile.config).unwrap();
     file
 }
 

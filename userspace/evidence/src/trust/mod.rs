@@ -14,6 +14,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use crate::clock;
 use crate::keys::{KeyError, PublicKey, Signature};
 use policy::Policies;
 
@@ -29,6 +30,13 @@ pub struct TrustedKey {
     pub key: PublicKey,
     /// When it signs.
     pub validity: Validity,
+}
+
+impl TrustedKey {
+    /// Whether it is revoked by now.
+    pub fn is_revoked(&self) -> bool {
+        self.validity.revoked_ns.is_some_and(|at| at <= clock::now_ns())
+    }
 }
 
 /// The trust store. An empty one trusts nobody, so that it refuses every warrant.
@@ -125,6 +133,16 @@ impl Trust {
     pub fn claimed_by(&self, signature: &Signature) -> impl Iterator<Item = &TrustedKey> {
         let id = signature.key_id();
         self.keys.iter().filter(move |trusted| trusted.key.id() == id)
+    }
+
+    /// Whether the keys with these ids are one authority's.
+    pub fn is_one_authority(&self, one: &str, other: &str) -> bool {
+        let owners = |id: &str| {
+            let keys = self.keys.iter().filter(|trusted| trusted.key.id() == id);
+            keys.map(|trusted| trusted.name.as_str()).collect::<Vec<_>>()
+        };
+        let others = owners(other);
+        one == other || owners(one).iter().any(|name| others.contains(name))
     }
 
     /// The authority that a policy gives the key in this file to, and when that key signs.

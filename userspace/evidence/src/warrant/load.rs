@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::acts;
 use super::check::{self, ParseTarget};
 use super::{Code, Draft, Refusal, Warrant};
 use crate::clock;
@@ -54,7 +55,8 @@ pub fn load(path: &Path, trust: &Trust, parse_target: ParseTarget<'_>) -> Result
         .and_then(|text| Draft::from_toml(text).map_err(|(code, what)| refuse(code, what)))?;
     let (from_ns, until_ns) = check(path, &draft, &signers, trust, parse_target)
         .map_err(|refusal| refusal.of(&draft.liid))?;
-    Ok(Warrant {
+    let acts = acts::of(path, &text, &signers, trust).map_err(|refusal| refusal.of(&draft.liid))?;
+    let warrant = Warrant {
         path: path.to_owned(),
         draft,
         from_ns,
@@ -62,7 +64,13 @@ pub fn load(path: &Path, trust: &Trust, parse_target: ParseTarget<'_>) -> Result
         signed_by: signers.first().map(|trusted| trusted.key.id()).unwrap_or_default(),
         text,
         signature,
-    })
+        acts,
+    };
+    let two_person = signers.iter().any(|trusted| trust.policy(&trusted.name).two_person);
+    match acts::standing(path, &warrant.acts, two_person) {
+        Ok(()) => Ok(warrant),
+        Err(refusal) => Err(refusal.of_warrant(warrant)),
+    }
 }
 
 /// Checks the fields, the keys' owners and what they may order; gives the window, which a key's
@@ -90,29 +98,6 @@ fn check(
         until_ns = until_ns.min(revoked.map_or(u64::MAX, |at| at.saturating_sub(1)));
     }
     Ok((checked.from_ns, until_ns))
-}
-
-/// Loads several warrants. Where two that hold otherwise have one LIID, neither counts: nothing
-/// says which of them is meant.
-pub fn load_all<P: AsRef<Path>>(
-    paths: &[P],
-    trust: &Trust,
-    parse_target: ParseTarget<'_>,
-) -> Vec<Result<Warrant, Refusal>> {
-    let mut loaded: Vec<_> =
-        paths.iter().map(|path| load(path.as_ref(), trust, parse_target)).collect();
-    let liids: Vec<String> =
-        loaded.iter().flatten().map(|warrant| warrant.liid().to_owned()).collect();
-    for result in &mut loaded {
-        if let Ok(warrant) = result
-            && liids.iter().filter(|liid| *liid == warrant.liid()).count() > 1
-        {
-            let what = format!("another warrant has the LIID {}, too", warrant.liid());
-            *result =
-                Err(Refusal::new(Code::DuplicateLiid, &warrant.path, what).of(&warrant.draft.liid));
-        }
-    }
-    loaded
 }
 
 /// Whether what a draft says would be accepted, if an authority signed it as it stands.
@@ -162,7 +147,7 @@ fn check_signature<'a>(
 }
 
 /// The file's bytes; `None` if there are more than `limit`.
-fn read(path: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
+pub(super) fn read(path: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
     // Opening a pipe would wait for a writer that may never come.
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is no regular file"));

@@ -1,21 +1,26 @@
 //! A court's order as a signed file: who may be intercepted, what of it, and when.
 //!
 //! A warrant is a TOML text ([`Draft`]) with a detached signature beside it (`W.toml.minisig`).
+//! What is done to it afterwards stands in signed lines beside it ([`Act`]).
 //! [`load`] is the only way to a [`Warrant`], and a [`Warrant`] the only way to an
 //! [`Authority`].
 
+mod acts;
 mod check;
 mod draft;
 mod fields;
 mod identifier;
 mod load;
 mod refusal;
+mod versions;
 
+pub use acts::{Act, Deed, acts_path, perform, revocation_path};
 pub use check::ParseTarget;
 pub use draft::{Deliver, Draft};
 pub use identifier::{Identifier, Kind, Lengths};
-pub use load::{MAX_BYTES, check_draft, load, load_all, sign, signature_path};
+pub use load::{MAX_BYTES, check_draft, load, sign, signature_path};
 pub use refusal::{Code, Refusal};
+pub use versions::load_all;
 
 use std::path::{Path, PathBuf};
 
@@ -37,6 +42,7 @@ pub struct Warrant {
     signed_by: String,
     text: Vec<u8>,
     signature: String,
+    acts: Vec<Act>,
 }
 
 impl Warrant {
@@ -88,6 +94,11 @@ impl Warrant {
     /// The text of its `.minisig` file, byte for byte.
     pub fn signature(&self) -> &str {
         &self.signature
+    }
+
+    /// What was done to it after it was signed, in the order in which that was done.
+    pub fn acts(&self) -> &[Act] {
+        &self.acts
     }
 
     /// The lowercase SHA-256 of the signed text.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::{Act, Warrant};
+
 /// The cause of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -65,6 +67,18 @@ pub enum Code {
     WideTarget,
     /// The networks hold more addresses than may be named.
     NetworkTooWide,
+    /// A line beside the warrant was not signed by anybody who may act upon it.
+    BadAct,
+    /// The authority has revoked it.
+    Revoked,
+    /// Two operators must activate it, and have not.
+    NotActivated,
+    /// It is suspended.
+    Suspended,
+    /// A later version has taken its place.
+    Superseded,
+    /// Another warrant was executed under this LIID, and this is no version after it.
+    NotASuccessor,
 }
 
 impl Code {
@@ -100,6 +114,12 @@ impl Code {
             Self::IdentifierNotAllowed => "identifier-not-allowed",
             Self::WideTarget => "wide-target",
             Self::NetworkTooWide => "network-too-wide",
+            Self::BadAct => "bad-act",
+            Self::Revoked => "revoked",
+            Self::NotActivated => "not-activated",
+            Self::Suspended => "suspended",
+            Self::Superseded => "superseded",
+            Self::NotASuccessor => "not-a-successor",
         }
     }
 
@@ -140,6 +160,15 @@ impl Code {
             Self::ForeignJurisdiction => {
                 "if it may be executed here, `executed_in` of the authority in trust.toml says so"
             }
+            Self::BadAct => {
+                "find out who wrote there; the files belong beside the warrant untouched"
+            }
+            Self::Revoked | Self::Superseded => "nothing is to be done",
+            Self::NotActivated => "have two operators each run `calltap warrant activate`",
+            Self::Suspended => "who suspended it ends that with `calltap warrant resume`",
+            Self::NotASuccessor => {
+                "a change is a new version: `calltap warrant new --supersedes`, signed"
+            }
             Self::NotItsJurisdiction
             | Self::TooLong
             | Self::UrgentNotAllowed
@@ -158,23 +187,44 @@ impl fmt::Display for Code {
 /// A warrant refused. It is shown as `CODE: FILE: what is wrong; the mend`.
 ///
 /// What is shown may quote a target's identity from the file: audit the code and the LIID alone.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{code}: {}: {what}; {}", path.display(), code.mend())]
 pub struct Refusal {
     code: Code,
     path: PathBuf,
     what: String,
     liid: Option<String>,
+    warrant: Option<Box<Warrant>>,
 }
 
 impl Refusal {
     pub(super) fn new(code: Code, path: &Path, what: impl Into<String>) -> Self {
-        Self { code, path: path.to_owned(), what: what.into(), liid: None }
+        Self { code, path: path.to_owned(), what: what.into(), liid: None, warrant: None }
     }
 
     pub(super) fn of(mut self, liid: &str) -> Self {
         self.liid = Some(liid.to_owned());
         self
+    }
+
+    pub(crate) fn of_warrant(self, warrant: Warrant) -> Self {
+        let liid = Some(warrant.liid().to_owned());
+        Self { liid, warrant: Some(Box::new(warrant)), ..self }
+    }
+
+    /// The warrant's hash, where it holds by itself and only its state or another one is against it.
+    pub fn sha256(&self) -> Option<String> {
+        self.warrant().map(Warrant::sha256)
+    }
+
+    /// What was done to it, likewise.
+    pub fn acts(&self) -> &[Act] {
+        self.warrant().map(Warrant::acts).unwrap_or_default()
+    }
+
+    /// The warrant, which stays in here: what is refused gives no authority.
+    pub(crate) fn warrant(&self) -> Option<&Warrant> {
+        self.warrant.as_deref()
     }
 
     /// The cause.
