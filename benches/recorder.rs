@@ -47,7 +47,7 @@ fn recorder(desk: &Desk, calls: u32) -> Recorder {
         mode: String::new(),
     };
     let session =
-        Session { interfaces: vec![facts], tool: "bench".to_owned(), clock: "none".to_owned() };
+        Session { interfaces: vec![facts], tool: "bench".to_owned(), ..Session::default() };
     let links = vec![LinkType::Ethernet];
     let (mut recorder, _) =
         recording::open(&desk.path("evidence"), &config, &papers, session, links).expect("a store");

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use calltap_evidence::keys::KeyPair;
-use calltap_evidence::session::{InterfaceFacts, Rotation, Session};
+use calltap_evidence::session::{Clock, InterfaceFacts, Program, Rotation, Session};
 use calltap_evidence::store::Store;
 use calltap_evidence::warrant::{Deliver, Warrant};
 use calltap_proto::packet::LinkType;
 use calltap_proto::target::{self, Numbering};
 use calltap_proto::{Joins, Limits, Timestamp};
+use calltap_xdp::Identity;
 use tracing::warn;
 
 use crate::config::{Config, JoinRule, NumberRule, RotationRule};
@@ -93,13 +94,33 @@ pub fn filter_text(config: &Config) -> String {
 }
 
 /// The session of a capture on the wire.
-pub fn wire_session(interfaces: &[InterfaceFacts], clock: calltap_xdp::clock::Offset) -> Session {
-    let clock = format!(
+pub fn wire_session(
+    interfaces: &[InterfaceFacts],
+    clock: calltap_xdp::clock::Offset,
+    filter: Identity,
+) -> Session {
+    let source = format!(
         "CLOCK_BOOTTIME stamped in XDP; UTC by the system's clock at the start (offset {} ns, \
          read within {} ns)",
         clock.offset_ns, clock.uncertainty_ns
     );
-    Session { interfaces: interfaces.to_vec(), tool: TOOL.to_owned(), clock }
+    Session {
+        interfaces: interfaces.to_vec(),
+        tool: TOOL.to_owned(),
+        clock: Clock {
+            source,
+            offset_ns: Some(clock.offset_ns),
+            uncertainty_ns: Some(clock.uncertainty_ns),
+        },
+        program: Some(Program::new(filter.tag, filter.object, filter.settings)),
+    }
+}
+
+/// The session of a replay, whose frames bring their time with them.
+pub fn replay_session() -> Session {
+    let source = "the capture file's own time stamps".to_owned();
+    let clock = Clock { source, ..Clock::default() };
+    Session { tool: TOOL.to_owned(), clock, ..Session::default() }
 }
 
 fn rotation(rule: RotationRule) -> Rotation {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use calltap_evidence::chunk::Chunk;
 use calltap_evidence::record::Record;
-use calltap_evidence::session::{InterfaceFacts, Session};
+use calltap_evidence::session::InterfaceFacts;
 use calltap_proto::packet::{self, LinkType};
 use calltap_proto::{Kept, Timestamp};
 use tracing::{error, warn};
@@ -50,11 +50,7 @@ pub fn execute(arguments: &cli::Replay) -> anyhow::Result<(Outcome, Summary)> {
         return Ok((Outcome::NotFine, Summary::default()));
     }
     let inputs = open_inputs(inputs)?;
-    let session = Session {
-        interfaces: Vec::new(),
-        tool: recording::TOOL.to_owned(),
-        clock: "the capture file's own time stamps".to_owned(),
-    };
+    let session = recording::replay_session();
     let (recorder, orders) =
         recording::open(&execution.evidence, &config, &papers, session, Vec::new())?;
     let mut outlet = Outlet {

@@ -45,7 +45,7 @@ pub fn execute(arguments: &cli::Run) -> anyhow::Result<(Outcome, Summary)> {
     papers.log_refusals();
     let wire = Wire::open(interfaces, &config)?;
     let clock = clock::boot_to_unix();
-    let session = recording::wire_session(&wire.facts, clock);
+    let session = recording::wire_session(&wire.facts, clock, wire.filter.identity()?);
     let links = vec![LinkType::Ethernet; wire.facts.len()];
     let (recorder, orders) =
         recording::open(&execution.evidence, &config, &papers, session, links)?;

@@ -131,3 +131,37 @@ fn a_killed_daemon_leaves_no_program_behind() {
     capture.wait();
     assert!(!shown().contains("prog/xdp"), "{}", shown());
 }
+
+#[test]
+fn a_manifest_line_names_the_program_that_the_kernel_runs() {
+    let Some(lab) = laid() else { return };
+    let desk = Desk::new();
+    desk.warrant("PROGRAM", &[ALICE], EVER);
+    let capture = start(&desk, &lab);
+    let of_process = fs::read_dir(format!("/proc/{}/fdinfo", capture.id())).unwrap();
+    let tags: Vec<_> = of_process
+        .flatten()
+        .filter_map(|info| {
+            let info = fs::read_to_string(info.path()).unwrap_or_default();
+            info.lines()
+                .find_map(|line| line.strip_prefix("prog_tag:").map(|tag| tag.trim().to_owned()))
+        })
+        .collect();
+    let plan = CallPlan { target_calls: 1, stranger_calls: 0, seconds: 1, ..CallPlan::default() };
+    lab.place_calls(&plan).unwrap();
+    let (code, _, log) = capture.end("-INT");
+    assert_eq!(code, Some(0), "{log}");
+    let manifest = fs::read(desk.path("evidence/PROGRAM/manifest.jsonl")).unwrap();
+    let line: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    let tag = line["program"]["tag"].as_str().unwrap();
+    assert!(tags.iter().any(|known| known == tag), "{line} {tags:?}");
+    let audit = fs::read_to_string(desk.path("evidence/audit.jsonl")).unwrap();
+    assert!(
+        audit.contains(r#""map-settings":"mode: mirror\nsignalling ports: 5060\nendpoints"#),
+        "{audit}"
+    );
+    let now_ns = jiff::Timestamp::now().as_nanosecond();
+    let boot_ns = i128::from(calltap_xdp::clock::boot_ns());
+    let offset_ns = i128::from(line["clock"]["offset_ns"].as_i64().unwrap());
+    assert!((now_ns - boot_ns - offset_ns).abs() < 1_000_000_000, "{line}");
+}

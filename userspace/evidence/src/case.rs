@@ -122,20 +122,18 @@ impl Case {
         let Some(mut volume) = self.volume.take() else { return Ok(()) };
         let interfaces = &shared.session.interfaces;
         let (first_ns, last_ns) = volume.span.unwrap_or_default();
-        let sealed = pcapng::foot(interfaces, first_ns, last_ns, &volume.by_interface)
+        let digest = pcapng::foot(interfaces, first_ns, last_ns, &volume.by_interface)
             .and_then(|foot| volume.push(&foot))
             .and_then(|()| volume.seal());
-        let sealed = match sealed {
-            Ok(sealed) => sealed,
+        let digest = match digest {
+            Ok(digest) => digest,
             Err(error) => {
                 self.volume = Some(volume);
                 return Err(error);
             }
         };
         let mut line = self.volume_line(shared, volume.counts, volume.span, reason);
-        line.file = sealed.file;
-        line.sha256 = sealed.sha256;
-        line.bytes = sealed.bytes;
+        line.describe(volume.name(), digest);
         self.put_volume(shared, line)
     }
 
@@ -157,9 +155,7 @@ impl Case {
         };
         self.lose("disk", taken.saturating_sub(found.counts.packets()));
         let mut line = self.volume_line(shared, found.counts, found.span, "failed");
-        line.file = volume.name().to_owned();
-        line.sha256 = found.sha256;
-        line.bytes = found.bytes;
+        line.describe(volume.name(), found.digest);
         line.interrupted = true;
         self.put_volume(shared, line)
     }
@@ -197,6 +193,8 @@ impl Case {
             last_packet: span.map(|(_, last_ns)| clock::rfc3339(last_ns)),
             last_cin: self.last_cin,
             losses: self.losses.clone(),
+            clock: Some(shared.session.clock.clone()),
+            program: shared.session.program.clone(),
             modes: interfaces.map(|facts| format!("{}: {}", facts.name, facts.mode)).collect(),
             warrant_sha256: self.order.sha256.clone(),
             node: shared.node.public().id(),
@@ -240,7 +238,7 @@ impl Case {
             self.order.authority,
             self.order.reference,
             self.previous.as_deref().unwrap_or("none"),
-            shared.session.clock,
+            shared.session.clock.source,
         );
         let Session { interfaces, tool, .. } = &shared.session;
         let head = pcapng::head(tool, &comment, interfaces)?;

@@ -1,18 +1,68 @@
 //! SHA-256 as it is written in ledgers: 64 lowercase hexadecimal digits.
 
-use sha2::{Digest, Sha256};
+use std::io::{self, Read};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::merkle::Tree;
 
 /// The digest of `bytes`.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    hex_of(Sha256::new_with_prefix(bytes))
-}
-
-/// The digest of all that `hasher` has seen.
-pub(crate) fn hex_of(hasher: Sha256) -> String {
-    lower(&hasher.finalize())
+    lower(&Sha256::digest(bytes))
 }
 
 /// Bytes in lowercase hexadecimal.
 pub(crate) fn lower(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What is hashed of a volume while it grows: all of it, and each piece of its Merkle tree.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Digest {
+    sha256: Sha256,
+    tree: Tree,
+    bytes: u64,
+}
+
+/// A digest that is done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Digested {
+    pub(crate) bytes: u64,
+    pub(crate) sha256: String,
+    /// Root of the Merkle tree.
+    pub(crate) merkle: String,
+}
+
+impl Digest {
+    /// Appends bytes.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.sha256.update(bytes);
+        self.tree.update(bytes);
+        self.bytes = self.bytes.saturating_add(bytes.len().try_into().unwrap_or(u64::MAX));
+    }
+
+    /// How many bytes there were.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The digest of all bytes so far.
+    pub(crate) fn finish(self) -> Digested {
+        let Self { sha256, tree, bytes } = self;
+        Digested { bytes, sha256: lower(&sha256.finalize()), merkle: tree.root() }
+    }
+}
+
+/// The digest of what `input` gives.
+pub(crate) fn read(mut input: impl Read) -> io::Result<Digested> {
+    let mut digest = Digest::default();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match input.read(&mut buffer) {
+            Ok(0) => return Ok(digest.finish()),
+            Ok(length) => digest.update(buffer.get(..length).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }

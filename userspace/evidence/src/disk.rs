@@ -16,9 +16,8 @@ use std::thread;
 
 pub(crate) use buffer::Buffer;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use sha2::{Digest, Sha256};
 
-use crate::digest;
+use crate::digest::{Digest, Digested};
 
 /// What a disk writes at once: offsets and lengths of direct writes are multiples of it.
 const BLOCK: usize = 4096;
@@ -50,7 +49,7 @@ struct Target {
     file: File,
     /// Whether it is written past the page cache.
     direct: AtomicBool,
-    hasher: Mutex<Sha256>,
+    digest: Mutex<Digest>,
 }
 
 impl Disk {
@@ -67,14 +66,14 @@ impl Disk {
     pub(crate) fn sink(&self, file: File) -> Sink {
         let flags = fcntl_getfl(&file).unwrap_or(OFlags::empty());
         let direct = fcntl_setfl(&file, flags | OFlags::DIRECT).is_ok();
-        let hasher = Mutex::new(Sha256::new());
-        let target = Target { file, direct: AtomicBool::new(direct), hasher };
+        let digest = Mutex::new(Digest::default());
+        let target = Target { file, direct: AtomicBool::new(direct), digest };
         let (done, finished) = channel();
         Sink {
             disk: self.clone(),
             target: Arc::new(target),
             sent: 0,
-            vouched: (Sha256::new(), 0),
+            vouched: Digest::default(),
             under_way: 0,
             filling: None,
             spare: Vec::new(),
@@ -92,8 +91,8 @@ pub(crate) struct Sink {
     target: Arc<Target>,
     /// Bytes sent to the disk: a multiple of [`BLOCK`].
     sent: u64,
-    /// The hash and the length of what was last flushed.
-    vouched: (Sha256, u64),
+    /// The digest of what was last flushed.
+    vouched: Digest,
     under_way: usize,
     filling: Option<Buffer>,
     spare: Vec<Buffer>,
@@ -135,21 +134,20 @@ impl Sink {
     /// # Errors
     /// As [`Sink::push`].
     pub(crate) fn flush(&mut self) -> io::Result<bool> {
-        let grown = self.bytes() > self.vouched.1;
+        let grown = self.bytes() > self.vouched.bytes();
         self.send()?;
         while self.under_way > 0 {
             self.wait()?;
         }
-        self.vouched = (self.target.hash(), self.bytes());
+        self.vouched = self.target.digest();
         // An idle file holds no memory.
         self.spare.clear();
         Ok(grown)
     }
 
-    /// SHA-256 of all that was flushed, and its length.
-    pub(crate) fn vouched(&self) -> (String, u64) {
-        let (hasher, bytes) = &self.vouched;
-        (digest::hex_of(hasher.clone()), *bytes)
+    /// The digest of all that was flushed.
+    pub(crate) fn vouched(&self) -> Digested {
+        self.vouched.clone().finish()
     }
 
     /// Waits until the disk itself has what was flushed.
@@ -204,9 +202,9 @@ fn ended() -> io::Error {
 /// Hashes the new bytes of each buffer, in the order in which they were sent.
 fn hash(jobs: &Receiver<Job>, hashed: &Sender<Job>) {
     while let Ok(job) = jobs.recv() {
-        let mut hasher = job.target.hasher.lock().unwrap_or_else(PoisonError::into_inner);
-        hasher.update(job.buffer.new_bytes());
-        drop(hasher);
+        let mut digest = job.target.digest.lock().unwrap_or_else(PoisonError::into_inner);
+        digest.update(job.buffer.new_bytes());
+        drop(digest);
         if hashed.send(job).is_err() {
             return;
         }
@@ -223,8 +221,8 @@ fn write(jobs: &Receiver<Job>) {
 }
 
 impl Target {
-    fn hash(&self) -> Sha256 {
-        self.hasher.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn digest(&self) -> Digest {
+        self.digest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn write(&self, buffer: &mut Buffer, at: u64) -> io::Result<()> {

@@ -38,6 +38,7 @@ mod disk;
 mod layout;
 mod ledger;
 mod lock;
+mod merkle;
 mod pcapng;
 mod salvage;
 mod volume;

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Digested;
+use crate::session::{Clock, Program};
+
 mod flow;
 
 pub use flow::{FlowLine, StunLine};
@@ -255,6 +258,10 @@ pub struct VolumeLine {
     pub sha256: String,
     /// Its length.
     pub bytes: u64,
+    /// Root of the Merkle tree over its pieces of 65,536 bytes (RFC 6962 §2.1); empty in lines of
+    /// before there was one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub merkle: String,
     /// Packets, repeated ones not counted.
     pub packets: u64,
     /// Of these, signalling.
@@ -274,6 +281,12 @@ pub struct VolumeLine {
     pub losses: BTreeMap<String, u64>,
     /// How each interface took its frames: `name: mode`.
     pub modes: Vec<String>,
+    /// The clock that stamped the packets; absent from a salvaged volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Clock>,
+    /// What decided in the kernel; absent where nothing did, and from a salvaged volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<Program>,
     /// SHA-256 of the warrant.
     pub warrant_sha256: String,
     /// Id of the node's key.
@@ -290,5 +303,11 @@ impl VolumeLine {
     /// Its path within the evidence directory.
     pub fn path(&self) -> String {
         format!("{}/{}", self.liid, self.file)
+    }
+
+    /// Names the file that the line is about.
+    pub(crate) fn describe(&mut self, file: &str, digest: Digested) {
+        self.file = file.to_owned();
+        (self.bytes, self.sha256, self.merkle) = (digest.bytes, digest.sha256, digest.merkle);
     }
 }

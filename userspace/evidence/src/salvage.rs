@@ -4,15 +4,14 @@
 //! Only what a crash can explain is mended. Anything else is [`Error::Tampered`], and left as it is.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::carry::{self, Origin};
 use crate::checkpoint::{self, Checkpoint, OpenVolume};
-use crate::digest;
+use crate::digest::{self, Digest, Digested};
 use crate::keys::PublicKey;
 use crate::ledger::{self, Fault, Head, Ledger};
 use crate::pcapng;
@@ -21,10 +20,9 @@ use crate::store::{Error, Mended};
 use crate::volume::{self, Counts};
 
 /// A volume cut after its last whole block.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Found {
-    pub(crate) sha256: String,
-    pub(crate) bytes: u64,
+    pub(crate) digest: Digested,
     pub(crate) counts: Counts,
     pub(crate) span: Option<(u64, u64)>,
     pub(crate) last_cin: u32,
@@ -38,27 +36,19 @@ pub(crate) fn cut(dir: &Path, name: &str) -> io::Result<Option<Found>> {
     let path = if is_part { part } else { dir.join(name) };
     let file = OpenOptions::new().read(true).write(true).open(&path)?;
     let mut input = BufReader::with_capacity(1 << 20, &file);
-    let mut hasher = Sha256::new();
-    let mut found = Found {
-        sha256: String::new(),
-        bytes: 0,
-        counts: Counts::default(),
-        span: None,
-        last_cin: 0,
-    };
+    let (mut digest, mut found) = (Digest::default(), Found::default());
     let mut block = Vec::new();
     while pcapng::next_block(&mut input, &mut block)? {
-        hasher.update(&block);
-        found.bytes = found.bytes.saturating_add(block.len().try_into().unwrap_or(u64::MAX));
+        digest.update(&block);
         found.count(&block);
     }
-    if found.bytes == 0 {
+    if digest.bytes() == 0 {
         fs::remove_file(&path)?;
         checkpoint::sync_dir(dir)?;
         return Ok(None);
     }
-    found.sha256 = digest::hex_of(hasher);
-    file.set_len(found.bytes)?;
+    file.set_len(digest.bytes())?;
+    found.digest = digest.finish();
     file.sync_all()?;
     if is_part {
         volume::rename_sealed(dir, name)?;
@@ -160,26 +150,9 @@ pub(crate) fn leftover(dir: &Path, open: &OpenVolume) -> io::Result<Leftover> {
         }
         Err(error) => return Err(error),
     };
-    let (bytes, sha256) = hash(file.take(open.bytes))?;
+    let Digested { bytes, sha256, .. } = digest::read(file.take(open.bytes))?;
     let intact = bytes == open.bytes && sha256 == open.sha256;
     Ok(if intact { Leftover::Intact } else { Leftover::Changed })
-}
-
-/// Length and SHA-256 of what `input` gives.
-pub(crate) fn hash(mut input: impl Read) -> io::Result<(u64, String)> {
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    let mut bytes = 0_u64;
-    loop {
-        let length = match input.read(&mut buffer) {
-            Ok(0) => return Ok((bytes, digest::hex_of(hasher))),
-            Ok(length) => length,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        hasher.update(buffer.get(..length).unwrap_or_default());
-        bytes = bytes.saturating_add(length.try_into().unwrap_or(u64::MAX));
-    }
 }
 
 /// Whether what is missing of `checkpoint`'s open volume may have been lost with the machine's

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::{self, OpenVolume};
+use crate::digest::Digested;
 use crate::disk::{Disk, Sink};
 use crate::record::Kind;
 
@@ -97,16 +98,16 @@ impl Volume {
 
     /// What can be vouched for: all that was written out.
     pub(crate) fn vouched(&self) -> OpenVolume {
-        let (sha256, bytes) = self.sink.vouched();
+        let Digested { bytes, sha256, .. } = self.sink.vouched();
         OpenVolume { file: self.name.clone(), bytes, sha256 }
     }
 
     /// Writes the rest, waits until the disk has it, and gives the file its final name.
-    pub(crate) fn seal(&mut self) -> io::Result<OpenVolume> {
+    pub(crate) fn seal(&mut self) -> io::Result<Digested> {
         self.write_out()?;
         self.sink.sync()?;
         rename_sealed(&self.dir, &self.name)?;
-        Ok(self.vouched())
+        Ok(self.sink.vouched())
     }
 }
 

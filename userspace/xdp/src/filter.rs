@@ -26,6 +26,7 @@ mod attach;
 mod counters;
 mod discrepancy;
 mod entries;
+mod identity;
 mod inspect;
 mod ledger;
 mod plain;
@@ -38,6 +39,7 @@ mod words;
 pub use attach::{AttachMode, AttachWish};
 pub use counters::Counters;
 pub use discrepancy::Discrepancy;
+pub use identity::Identity;
 pub use test_run::TestRun;
 
 use inspect::Inspection;
@@ -46,6 +48,9 @@ use plain::{Plain, map, map_error};
 use prefilter::Prefilter;
 use prefix::Prefix;
 use words::Words;
+
+/// The program as it was built.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("CALLTAP_BPF_OBJECT"));
 
 /// How large the program's maps are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +103,7 @@ impl Filter {
         let mut program = EbpfLoader::new()
             .map_max_entries("ENDPOINTS", max_endpoints)
             .map_max_entries("PREFILTER", prefilter_words)
-            .load(aya::include_bytes_aligned!(env!("CALLTAP_BPF_OBJECT")))
+            .load(OBJECT)
             .map_err(|cause| attach::load_error(&cause))?;
         let steps = attach::load_program(&mut program)?;
 

@@ -43,7 +43,9 @@ mod umem;
 pub use calltap_ebpf::abi::{Counter, Mark, Mode, Reason};
 pub use capability::missing_capabilities;
 pub use error::Error;
-pub use filter::{AttachMode, AttachWish, Counters, Discrepancy, Filter, LoadOptions, TestRun};
+pub use filter::{
+    AttachMode, AttachWish, Counters, Discrepancy, Filter, Identity, LoadOptions, TestRun,
+};
 pub use interface::Interface;
 pub use socket::{BindMode, Geometry, Socket, Statistics, wait_for_any};
 pub use umem::Frame;

@@ -127,16 +127,22 @@ impl Store {
                 &[("file", &file), ("what", &found.what)],
             ))?;
         }
-        let Session { interfaces, tool, clock } = self.shared.session.clone();
+        let Session { interfaces, tool, clock, program } = self.shared.session.clone();
         let interfaces: Vec<String> =
             interfaces.iter().map(|facts| format!("{}: {}", facts.name, facts.mode)).collect();
         let node = self.shared.node.public().id();
-        let details = [
+        let interfaces = interfaces.join(", ");
+        let mut details = vec![
             ("tool", tool.as_str()),
-            ("clock", clock.as_str()),
+            ("clock", clock.source.as_str()),
             ("node", node.as_str()),
-            ("interfaces", &interfaces.join(", ")),
+            ("interfaces", &interfaces),
         ];
+        if let Some(program) = &program {
+            details.push(("program", &program.tag));
+            details.push(("program-sha256", &program.sha256));
+            details.push(("map-settings", &program.settings));
+        }
         self.append_audit(AuditLine::event(audit::SESSION_STARTED, &details))
     }
 

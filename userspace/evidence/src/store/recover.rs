@@ -132,12 +132,11 @@ impl Store {
         };
         case.last_cin = case.last_cin.max(found.last_cin);
         let mut line = case.volume_line(&self.shared, found.counts, found.span, "interrupted");
-        line.file.clone_from(&open.file);
-        line.sha256 = found.sha256;
-        line.bytes = found.bytes;
+        line.describe(&open.file, found.digest);
         line.interrupted = true;
-        // How it was taken stands in its own interface blocks: this session's may differ.
-        line.modes.clear();
+        // How it was taken stands in its own interface blocks and in the audit: this session's
+        // may differ.
+        (line.modes, line.clock, line.program) = Default::default();
         case.put_volume(&self.shared, line).map_err(at(&path))?;
         Ok(Some(Mended { path, what }))
     }

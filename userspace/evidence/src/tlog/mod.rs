@@ -8,7 +8,7 @@
 
 mod note;
 mod tiles;
-mod tree;
+pub(crate) mod tree;
 
 use std::io;
 use std::path::{Path, PathBuf};

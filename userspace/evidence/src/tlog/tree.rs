@@ -10,12 +10,13 @@ pub(super) fn leaf(data: &[u8]) -> Hash {
     Sha256::new_with_prefix([0]).chain_update(data).finalize().into()
 }
 
-fn node(left: &Hash, right: &Hash) -> Hash {
+/// The hash of a node with these branches.
+pub(crate) fn node(left: &Hash, right: &Hash) -> Hash {
     Sha256::new_with_prefix([1]).chain_update(left).chain_update(right).finalize().into()
 }
 
 /// The Merkle Tree Hash over leaf hashes; that of no leaf is the hash of nothing.
-pub(super) fn root(leaves: &[Hash]) -> Hash {
+pub(crate) fn root(leaves: &[Hash]) -> Hash {
     match leaves {
         [] => Sha256::digest([]).into(),
         [leaf] => *leaf,

@@ -10,6 +10,7 @@ use super::ledgers::{Heads, unreadable};
 use super::{Check, Counts, Place, Stated};
 use crate::audit::CaseOpened;
 use crate::checkpoint::{self, OpenVolume};
+use crate::digest::{self, Digested};
 use crate::keys::{PublicKey, Signature};
 use crate::lines::VolumeLine;
 use crate::salvage::{self, Leftover};
@@ -100,8 +101,8 @@ impl Check<'_> {
         let hashes = [(&file, &copy.warrant_sha256), (&signature, &copy.signature_sha256)];
         for (file, sha256) in hashes {
             if self.is_file(file) {
-                match File::open(self.root.join(file)).and_then(salvage::hash) {
-                    Ok((_, found)) if found == *sha256 => {}
+                match File::open(self.root.join(file)).and_then(digest::read) {
+                    Ok(found) if found.sha256 == *sha256 => {}
                     Ok(_) => self.broken(file, Place::File, "it is not as the audit has it"),
                     Err(error) => self.broken(file, Place::File, unreadable(&error)),
                 }
@@ -126,10 +127,11 @@ impl Check<'_> {
         if !self.is_file(&file) {
             return;
         }
-        let (bytes, sha256) = match File::open(self.root.join(&file)).and_then(salvage::hash) {
+        let found = match File::open(self.root.join(&file)).and_then(digest::read) {
             Ok(found) => found,
             Err(error) => return self.broken(file, Place::File, unreadable(&error)),
         };
+        let Digested { bytes, sha256, merkle } = found;
         let Counts { volumes, bytes: sum, packets, carried, .. } = &mut self.counts;
         *volumes = volumes.saturating_add(1);
         *sum = sum.saturating_add(bytes);
@@ -150,6 +152,8 @@ impl Check<'_> {
             self.broken(file, Place::Offset(bytes.min(line.bytes)), what);
         } else if sha256 != line.sha256 {
             self.broken(file, Place::File, "its SHA-256 is not that of the manifest");
+        } else if !line.merkle.is_empty() && merkle != line.merkle {
+            self.broken(file, Place::File, "its Merkle root is not that of the manifest");
         }
     }
 

@@ -9,7 +9,7 @@ use calltap_evidence::chunk::Chunk;
 use calltap_evidence::keys::KeyPair;
 use calltap_evidence::lines::{CallLine, Match};
 use calltap_evidence::record::{self, Kind, Record};
-use calltap_evidence::session::{InterfaceFacts, Rotation, Session};
+use calltap_evidence::session::{Clock, InterfaceFacts, Program, Rotation, Session};
 use calltap_evidence::store::{Error, Store};
 use calltap_evidence::trust::Trust;
 use calltap_evidence::verify::{Report, verify};
@@ -128,7 +128,12 @@ fn session() -> Session {
     Session {
         interfaces: vec![facts("mirror0"), facts("mirror1")],
         tool: "calltap 0.1.0".to_owned(),
-        clock: "CLOCK_BOOTTIME, offset known to 1 us".to_owned(),
+        clock: Clock {
+            source: "CLOCK_BOOTTIME, offset known to 1 us".to_owned(),
+            offset_ns: Some(1_795_000_000_000_000_000),
+            uncertainty_ns: Some(1000),
+        },
+        program: Some(Program::new(0x0123_4567_89ab_cdef, b"object", "mode: mirror\n".to_owned())),
     }
 }
 

@@ -4,6 +4,7 @@ mod acts;
 mod crash;
 mod disk;
 mod fixture;
+mod manifest;
 mod manual;
 mod minisign;
 mod tamper;

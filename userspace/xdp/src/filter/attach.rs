@@ -222,6 +222,12 @@ pub(super) fn loaded(program: &Ebpf) -> Result<&Xdp, Error> {
     program.program(NAME).and_then(|program| program.try_into().ok()).ok_or_else(no_program)
 }
 
+/// The kernel's tag of the program.
+pub(super) fn tag(program: &Ebpf) -> Result<u64, Error> {
+    let failed = |cause: ProgramError| Error::Load { cause: chain(&cause) };
+    Ok(loaded(program)?.info().map_err(failed)?.tag())
+}
+
 fn xdp(program: &mut Ebpf) -> Result<&mut Xdp, Error> {
     named(program, NAME)
 }
