@@ -44,6 +44,12 @@ pub enum Event<'a> {
         first: Timestamp,
         /// Arrival of the message's last frame.
         at: Timestamp,
+        /// Sender.
+        source: SocketAddr,
+        /// Receiver.
+        destination: SocketAddr,
+        /// The message, put together of its frames; as far as it is there.
+        bytes: &'a [u8],
         /// The original frames that formed the message, in order of arrival.
         ///
         /// A frame is given once for each warrant, so the second message of one TCP segment

@@ -266,13 +266,25 @@ impl Follower {
         sink: &mut Sink<'_>,
     ) -> Owners {
         let &Summary { start_line, description, flaw } = message;
-        let &Arrival { first, at, .. } = arrival;
+        let &Arrival { first, at, bytes, path, .. } = arrival;
+        let Path { source, destination } = path;
         let owners: Owners = call.keys_at(at).collect();
         for &call in &owners {
             self.counters.kept += 1;
             self.counters.flawed += u64::from(flaw.is_some());
             frames.give(call.warrant, |frames| {
-                sink(Event::Message { call, first, at, frames, start_line, description, flaw });
+                sink(Event::Message {
+                    call,
+                    first,
+                    at,
+                    source,
+                    destination,
+                    bytes,
+                    frames,
+                    start_line,
+                    description,
+                    flaw,
+                });
             });
         }
         owners
