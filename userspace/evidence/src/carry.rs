@@ -85,11 +85,11 @@ pub(crate) fn repeated(liid: &str, calls: &BTreeMap<u32, LiveCall>) -> (Vec<u8>,
 
 /// What a packet's comment says of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// Signalling of this call, recorded here first.
+pub enum Origin {
+    /// Signalling of the call of this number, recorded here first.
     Iri(u32),
-    /// Signalling repeated from an earlier volume.
-    Repeated,
+    /// Signalling of that call, repeated from an earlier volume.
+    Repeated(u32),
     /// No comment of ours: media.
     Content,
 }
@@ -98,9 +98,9 @@ pub(crate) enum Origin {
 pub(crate) fn origin(comment: Option<&str>) -> Origin {
     let call = comment.and_then(|text| text.strip_prefix("calltap LIID=")?.split_once(" CIN="));
     let call = call.and_then(|(_, rest)| rest.split_once(" IRI"));
-    match call {
-        Some((_, rest)) if rest.starts_with(", repeated from ") => Origin::Repeated,
-        Some((cin, _)) => cin.parse().map_or(Origin::Content, Origin::Iri),
+    match call.and_then(|(cin, rest)| Some((cin.parse().ok()?, rest))) {
+        Some((cin, rest)) if rest.starts_with(", repeated from ") => Origin::Repeated(cin),
+        Some((cin, _)) => Origin::Iri(cin),
         None => Origin::Content,
     }
 }

@@ -4,7 +4,8 @@
 //! a [`warrant::Warrant`] is loaded only with a signature that the [`trust::Trust`] store knows;
 //! only a warrant gives an [`record::Authority`]; only an authority makes a [`record::Record`];
 //! only a record enters a [`chunk::Chunk`]; and a [`store::Store`] takes nothing else.
-//! [`verify::verify`] reads the result back and says whether it is whole.
+//! [`verify::verify`] reads the result back and says whether it is whole; [`mod@read`] gives it to
+//! whoever is to look at it.
 //!
 //! Times are nanoseconds since the Unix epoch, UTC, in parameters named `*_ns`.
 //! `docs/evidence.md` describes every file well enough to write a second verifier.
@@ -18,6 +19,7 @@ pub mod act;
 pub mod chunk;
 pub mod keys;
 pub mod lines;
+pub mod read;
 pub mod record;
 pub mod session;
 pub mod store;

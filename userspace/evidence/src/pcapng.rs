@@ -21,6 +21,8 @@ use pcap_file::{DataLink, Endianness};
 
 use crate::session::InterfaceFacts;
 
+const SECTION_HEADER: u32 = 0x0a0d_0d0a;
+const INTERFACE_DESCRIPTION: u32 = 1;
 const ENHANCED_PACKET: u32 = 6;
 const OPT_COMMENT: u16 = 1;
 
@@ -95,6 +97,11 @@ pub(crate) fn decode_packet(block: &[u8]) -> Option<Packet<'_>> {
         frame,
         comment,
     })
+}
+
+/// Whether a block describes the section or an interface.
+pub(crate) fn is_head(block: &[u8]) -> bool {
+    matches!(u32_at(block, 0), Some(SECTION_HEADER | INTERFACE_DESCRIPTION))
 }
 
 /// Reads the next whole block into `block`, the old contents lost; `false` where the file ends or

@@ -60,7 +60,7 @@ impl Found {
     fn count(&mut self, block: &[u8]) {
         let Some(packet) = pcapng::decode_packet(block) else { return };
         match carry::origin(packet.comment) {
-            Origin::Repeated => {
+            Origin::Repeated(_) => {
                 self.counts.carried = self.counts.carried.saturating_add(1);
                 return;
             }
