@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod evidence;
+
+pub use evidence::{Evidence, List};
+
 /// Executes an interception warrant on a mirror port, and nothing more.
 #[derive(Debug, Parser)]
 #[command(name = "calltap", version, about, max_term_width = 100)]
@@ -35,6 +39,9 @@ pub enum Command {
     /// Show the audit as a transparency log that a witness can check
     #[command(subcommand)]
     Audit(Audit),
+    /// List calls, show one, and copy, hear or report it
+    #[command(subcommand)]
+    Evidence(Evidence),
     /// Say what this kernel, interface and user can do, and what is missing
     Doctor(Doctor),
     /// Place a real call in a lab, capture it under a warrant, verify it and say where to open it

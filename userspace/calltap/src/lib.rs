@@ -17,6 +17,7 @@ pub mod demo;
 pub mod doctor;
 pub mod drafting;
 pub mod engine;
+pub mod evidence;
 pub mod follow;
 pub mod hearing;
 pub mod inspection;

@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use calltap::cli::{Authority, Cli, Command, Warrant};
-use calltap::{Outcome, acting, audit, demo, doctor, drafting, paper, replay, run, verify};
+use calltap::{
+    Outcome, acting, audit, demo, doctor, drafting, evidence, paper, replay, run, verify,
+};
 use calltap_evidence::warrant::Deed;
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::Audit(arguments) => audit::audit(&arguments),
+        Command::Evidence(command) => evidence::evidence(&command),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Demo(arguments) => demo::demo(&arguments),
     };

@@ -138,7 +138,7 @@ impl Summary {
 
 /// The calls, each once: one that went on after its end, as a refreshed registration does, has a
 /// line for each of its parts.
-fn joined(lines: Vec<CallLine>) -> Vec<CallLine> {
+pub(crate) fn joined(lines: Vec<CallLine>) -> Vec<CallLine> {
     let mut calls: BTreeMap<(String, u32), CallLine> = BTreeMap::new();
     for line in lines {
         match calls.entry((line.liid.clone(), line.cin)) {

@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 
 use calltap_evidence::record::Authority;
 use calltap_evidence::trust::Trust;
-use calltap_evidence::warrant::{self, Identifier};
+use calltap_evidence::warrant::{self, Identifier, Warrant};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -50,6 +50,7 @@ impl Desk {
     /// Sets a command's directory and node key to the desk's.
     pub(crate) fn at_desk(&self, command: &mut Command) {
         command.current_dir(self.dir.path()).env("XDG_STATE_HOME", self.path("state"));
+        command.env("XDG_CACHE_HOME", self.path("cache"));
         command.env("HOME", self.dir.path());
         command.env_remove("RUST_LOG").stdin(Stdio::null());
     }
@@ -104,9 +105,13 @@ impl Desk {
 
     /// What a warrant gives that was loaded as the program loads it, under `id`.
     pub(crate) fn authority(&self, liid: &str, id: u32) -> Authority {
-        let path = self.path(&self.warrant(liid, &["sip:alice@example.net"], EVER));
+        self.load(&self.warrant(liid, &["sip:alice@example.net"], EVER)).authority(id)
+    }
+
+    /// A signed warrant, loaded as the program loads it.
+    pub(crate) fn load(&self, file: &str) -> Warrant {
         let trust = Trust::open(&self.path("trust")).expect("a trust store");
-        warrant::load(&path, &trust, &|_| Ok(Identifier::Sip)).expect("a warrant").authority(id)
+        warrant::load(&self.path(file), &trust, &|_| Ok(Identifier::Sip)).expect("a warrant")
     }
 
     /// Replays a capture into the directory `evidence`; gives the JSON object.

@@ -1,0 +1,44 @@
+//! `calltap evidence`: evidence read by those who work with it.
+//!
+//! Nothing here writes into an evidence directory; what is exported is a copy and says so.
+
+use std::io;
+
+use crate::Outcome;
+use crate::cli::Evidence;
+
+pub mod calls;
+pub mod index;
+pub mod inert;
+pub mod list;
+pub mod progress;
+pub mod row;
+pub mod table;
+pub mod unfinished;
+pub mod when;
+
+/// Does what `calltap evidence` is asked.
+///
+/// # Errors
+/// A directory, ledger or volume that cannot be read, a call that is not there, an output that
+/// cannot be written.
+pub fn evidence(command: &Evidence) -> anyhow::Result<Outcome> {
+    let done = match command {
+        Evidence::List(arguments) => list::list(arguments),
+    };
+    match done {
+        // Whoever reads has seen enough: `| head`.
+        Err(error) if is_closed(&error) => Ok(Outcome::Fine),
+        done => done,
+    }
+}
+
+fn is_closed(error: &anyhow::Error) -> bool {
+    let closed = |kind| kind == io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(|it| closed(it.kind()))
+            || cause
+                .downcast_ref::<serde_json::Error>()
+                .is_some_and(|it| it.io_error_kind().is_some_and(closed))
+    })
+}
