@@ -89,6 +89,11 @@ impl Court {
         Store::open(&self.root(), self.node.clone(), session(), rotation)
     }
 
+    /// The store of another directory.
+    pub(crate) fn store_at(&self, root: &Path, rotation: Rotation) -> Store {
+        Store::open(root, self.node.clone(), session(), rotation).unwrap()
+    }
+
     pub(crate) fn verify(&self) -> Report {
         verify(&self.root(), Some(&self.trust)).unwrap()
     }

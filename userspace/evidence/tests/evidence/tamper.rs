@@ -14,7 +14,8 @@ use tempfile::TempDir;
 
 use crate::fixture::{Court, SECOND, START_NS, close_call, files, invite, rtp};
 
-/// Two LIIDs, three sessions of which the second died, five volumes and more, calls in both.
+/// Two LIIDs, three sessions of which the second died, five volumes and more, calls in both; as it
+/// was after the first session, it lies in `earlier`.
 pub(crate) fn evidence() -> &'static Court {
     static EVIDENCE: OnceLock<Court> = OnceLock::new();
     EVIDENCE.get_or_init(|| {
@@ -39,9 +40,32 @@ pub(crate) fn evidence() -> &'static Court {
             } else {
                 store.close();
             }
+            if session == 0 {
+                copy(&court.root(), &court.path("earlier"));
+            }
         }
         court.assert_whole();
         court
+    })
+}
+
+/// The same directory where the writer of a fourth session died, with a volume open in each LIID.
+pub(crate) fn interrupted() -> &'static TempDir {
+    static INTERRUPTED: OnceLock<TempDir> = OnceLock::new();
+    INTERRUPTED.get_or_init(|| {
+        let (court, dir) = (evidence(), TempDir::new().unwrap());
+        copy(&court.root(), dir.path());
+        let mut store = court.store_at(dir.path(), Rotation::default());
+        for (id, liid) in (0..).zip(["L1", "L2"]) {
+            let warrant = court.warrant(liid);
+            let cin = store.admit(&warrant, id).unwrap();
+            invite(&mut store, &warrant, id, cin, START_NS + 50 * SECOND);
+            assert!(store.flush().is_empty());
+            rtp(&mut store, &warrant, id, cin, START_NS + 51 * SECOND, 1);
+        }
+        drop(store);
+        assert_eq!(verify(dir.path(), None).unwrap().state, State::Interrupted);
+        dir
     })
 }
 
@@ -62,6 +86,7 @@ pub(crate) enum Mutation {
     Copy { from: Index, to: Index },
     Plant { beside: Index },
     RemoveCase { second: bool },
+    PutBack { second: bool },
 }
 
 pub(crate) fn mutation() -> impl Strategy<Value = Mutation> {
@@ -85,6 +110,7 @@ pub(crate) fn mutation() -> impl Strategy<Value = Mutation> {
         1 => (index(), index()).prop_map(|(from, to)| Copy { from, to }),
         1 => index().prop_map(|beside| Plant { beside }),
         1 => any::<bool>().prop_map(|second| RemoveCase { second }),
+        1 => any::<bool>().prop_map(|second| PutBack { second }),
     ]
 }
 
@@ -172,6 +198,12 @@ pub(crate) fn mutate(root: &Path, mutation: &Mutation) -> Vec<PathBuf> {
             fs::remove_dir_all(&dir).unwrap();
             vec![dir]
         }
+        PutBack { second } => {
+            let liid = if *second { "L2" } else { "L1" };
+            fs::remove_dir_all(root.join(liid)).unwrap();
+            copy(&evidence().path("earlier").join(liid), &root.join(liid));
+            files(&root.join(liid))
+        }
     }
 }
 
@@ -185,7 +217,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 600,
+        cases: 1000,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -229,17 +261,17 @@ fn a_flipped_bit_anywhere_in_the_small_files_is_named() {
 
 /// One session of an honest run.
 #[derive(Clone, Debug)]
-struct Shape {
+pub(crate) struct Shape {
     liids: usize,
     calls: u32,
     packets: u16,
     filesize_kb: Option<u64>,
     seconds: Option<u64>,
     flushed: bool,
-    died: bool,
+    pub(crate) died: bool,
 }
 
-fn shape() -> impl Strategy<Value = Shape> {
+pub(crate) fn shape() -> impl Strategy<Value = Shape> {
     let rotation = (prop::option::of(1..8_u64), prop::option::of(1..3_u64));
     (0..3_usize, 0..4_u32, 0..40_u16, rotation, any::<bool>(), any::<bool>()).prop_map(
         |(liids, calls, packets, (filesize_kb, seconds), flushed, died)| Shape {
@@ -254,7 +286,7 @@ fn shape() -> impl Strategy<Value = Shape> {
     )
 }
 
-fn session(court: &Court, number: u64, shape: &Shape) {
+pub(crate) fn session(court: &Court, number: u64, shape: &Shape) {
     let duration = shape.seconds.map(Duration::from_secs);
     let mut store = court.store(Rotation { duration, filesize_kb: shape.filesize_kb });
     for (id, liid) in (0..).zip(["L1", "L2", "L3"].iter().take(shape.liids)) {
@@ -285,7 +317,7 @@ fn session(court: &Court, number: u64, shape: &Shape) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 40,
+        cases: 100,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
