@@ -17,6 +17,7 @@
 
 pub mod act;
 pub mod chunk;
+pub mod export;
 pub mod keys;
 pub mod lines;
 pub mod read;

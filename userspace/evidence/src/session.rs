@@ -55,7 +55,7 @@ impl Program {
 }
 
 /// One interface or input file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InterfaceFacts {
     /// Its name.
     pub name: String,
