@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// `calltap evidence`.
 #[derive(Debug, Subcommand)]
@@ -14,6 +14,69 @@ pub enum Evidence {
         calltap evidence list /srv/evidence --liid CASE-1 --json | jq '.calls[].call_id'\n\n\
         Times are UTC. A listing reads and does not verify: calltap verify does that.")]
     List(List),
+    /// Show a call: ladder, streams, keys pressed, who hung up, where it is kept
+    #[command(after_help = "Examples:\n  \
+        calltap evidence show CASE-1/3               a call by LIID and number\n  \
+        calltap evidence show 3-24365@192.0.2.10     by its Call-ID\n  \
+        calltap evidence show CASE-1/3 --sip         every message in full\n  \
+        calltap evidence show CASE-1/3 --sip 1       the first message in full")]
+    Show(Show),
+    /// Copy a call into one capture file that decodes alone
+    #[command(after_help = "Examples:\n  \
+        calltap evidence export CASE-1/3 --out call.pcapng && wireshark call.pcapng\n  \
+        calltap evidence export CASE-1/3 --out call.pcap --format pcap\n\n\
+        The copy is no evidence: it is in no manifest, and its head names the volumes that hold\n\
+        the originals, with their hashes. That it was made is written into the audit, unless a\n\
+        capture that runs holds that.")]
+    Export(Export),
+}
+
+/// Which call is meant.
+#[derive(Debug, Args)]
+pub struct Call {
+    /// LIID/CIN, a CIN that one LIID alone has, or a Call-ID
+    #[arg(value_name = "CALL")]
+    pub call: String,
+    /// The evidence directory; without it the current one, or `evidence` in it
+    #[arg(long, value_name = "DIR")]
+    pub evidence: Option<PathBuf>,
+}
+
+/// `calltap evidence show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// The call.
+    #[command(flatten)]
+    pub call: Call,
+    /// Print the text of every message, or of the one that has this number in the ladder
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "0")]
+    pub sip: Option<usize>,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `calltap evidence export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The call.
+    #[command(flatten)]
+    pub call: Call,
+    /// The file to write, which must not be there
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// pcapng has interfaces, comments and names; pcap is for programs that read nothing newer
+    #[arg(long, value_enum, default_value = "pcapng")]
+    pub format: CopyFormat,
+}
+
+/// How a copy is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CopyFormat {
+    /// pcapng.
+    Pcapng,
+    /// Classic pcap, with nanoseconds.
+    Pcap,
 }
 
 /// `calltap evidence list`.

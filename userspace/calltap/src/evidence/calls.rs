@@ -87,6 +87,8 @@ pub struct Found {
     pub state: State,
     /// What its line says; of a call without a line, what its signalling does.
     pub line: CallLine,
+    /// It and the calls of its LIID that lived at the same time, as far as lines tell of them.
+    pub contemporaries: Vec<CallLine>,
 }
 
 /// Finds the call that a command line names: `LIID/CIN`, a CIN that one LIID alone has, or a
@@ -119,8 +121,10 @@ pub fn find(dir: &Path, name: &str) -> anyhow::Result<Found> {
             bail!("no call {} in {}; calltap evidence list names them", inert(name), dir.display())
         }
         [(case, row)] => {
-            let line = line(dir, case, row)?;
-            Ok(Found { liid: case.liid.clone(), state: row.state, line })
+            let ledger = read::calls(dir, &case.liid);
+            let contemporaries = contemporaries(&ledger, case, row)?;
+            let line = line(case, row, &contemporaries)?;
+            Ok(Found { liid: case.liid.clone(), state: row.state, line, contemporaries })
         }
         several => {
             let names: Vec<_> =
@@ -130,8 +134,35 @@ pub fn find(dir: &Path, name: &str) -> anyhow::Result<Found> {
     }
 }
 
+/// What belongs to a call may come so long ahead of it or after its end.
+const AROUND_NS: u64 = 60_000_000_000;
+
+/// The lines of the calls that lived when this one did.
+fn contemporaries(ledger: &Path, case: &Case, call: &Row<'_>) -> anyhow::Result<Vec<CallLine>> {
+    let unreadable = || ledger.display().to_string();
+    let file = File::open(ledger).with_context(unreadable)?;
+    let ended = |row: &Row<'_>| if row.ended_ns == 0 { u64::MAX } else { row.ended_ns };
+    let from = call.started_ns.saturating_sub(AROUND_NS);
+    let until = ended(call).saturating_add(AROUND_NS);
+    let mut input = BufReader::new(file);
+    let mut lines = Vec::new();
+    for (_, row) in rows(&case.packed) {
+        let lived = row.started_ns <= until && ended(&row) >= from;
+        if row.line_at == u64::MAX || !(lived || row.cin == call.cin) {
+            continue;
+        }
+        input.seek(SeekFrom::Start(row.line_at))?;
+        let mut text = String::new();
+        input.read_line(&mut text).with_context(unreadable)?;
+        lines.push(serde_json::from_str(&text).with_context(|| {
+            format!("{}: offset {}: no line of a call", ledger.display(), row.line_at)
+        })?);
+    }
+    Ok(lines)
+}
+
 /// The call's line: of a call that went on after its end, its lines together.
-fn line(dir: &Path, case: &Case, row: &Row<'_>) -> anyhow::Result<CallLine> {
+fn line(case: &Case, row: &Row<'_>, lines: &[CallLine]) -> anyhow::Result<CallLine> {
     if row.line_at == u64::MAX {
         return Ok(CallLine {
             liid: case.liid.clone(),
@@ -144,16 +175,6 @@ fn line(dir: &Path, case: &Case, row: &Row<'_>) -> anyhow::Result<CallLine> {
             ..CallLine::default()
         });
     }
-    let ledger = read::calls(dir, &case.liid);
-    let mut lines = Vec::new();
-    for (_, part) in rows(&case.packed).filter(|(_, part)| part.cin == row.cin) {
-        let mut file = File::open(&ledger).with_context(|| ledger.display().to_string())?;
-        file.seek(SeekFrom::Start(part.line_at))?;
-        let mut text = String::new();
-        BufReader::new(file).read_line(&mut text)?;
-        lines.push(serde_json::from_str(&text).with_context(|| {
-            format!("{}: offset {}: no line of a call", ledger.display(), part.line_at)
-        })?);
-    }
-    crate::summary::joined(lines).pop().context("the ledger has changed meanwhile")
+    let parts = lines.iter().filter(|line| line.cin == row.cin).cloned().collect();
+    crate::summary::joined(parts).pop().context("the ledger has changed meanwhile")
 }

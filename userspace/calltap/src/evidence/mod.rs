@@ -8,11 +8,20 @@ use crate::Outcome;
 use crate::cli::Evidence;
 
 pub mod calls;
+pub mod custody;
+pub mod dossier;
+pub mod drawing;
+pub mod export;
 pub mod index;
 pub mod inert;
+pub mod ladder;
 pub mod list;
+pub mod new_file;
+pub mod ownership;
 pub mod progress;
 pub mod row;
+pub mod show;
+pub mod signalling;
 pub mod table;
 pub mod unfinished;
 pub mod when;
@@ -25,10 +34,16 @@ pub mod when;
 pub fn evidence(command: &Evidence) -> anyhow::Result<Outcome> {
     let done = match command {
         Evidence::List(arguments) => list::list(arguments),
+        Evidence::Show(arguments) => show::show(arguments),
+        Evidence::Export(arguments) => export::export(arguments),
     };
     match done {
         // Whoever reads has seen enough: `| head`.
         Err(error) if is_closed(&error) => Ok(Outcome::Fine),
+        Err(error) if error.is::<dossier::Altered>() => {
+            eprintln!("calltap: {error}");
+            Ok(Outcome::NotFine)
+        }
         done => done,
     }
 }

@@ -2,23 +2,12 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
-use std::path::Path;
 
 use calltap_evidence::lines::{CallLine, StreamLine};
 use serde_json::Value;
 
-use super::desk::{Desk, EVER, words};
-
-const ALICE: &str = "sip:alice@example.net";
-
-/// A desk with the evidence of one of the project's captures.
-fn replayed(capture: &str) -> Desk {
-    let desk = Desk::new();
-    let warrant = desk.warrant("CASE-1", &[ALICE], EVER);
-    let pcaps = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pcaps");
-    desk.replay(&pcaps.join(capture), &warrant, &[]);
-    desk
-}
+use super::desk::{Desk, words};
+use super::{ALICE, replayed};
 
 fn listed(desk: &Desk, more: &[&str]) -> Vec<Value> {
     let arguments = [&["evidence", "list", "evidence", "--json"], more].concat();
@@ -28,7 +17,7 @@ fn listed(desk: &Desk, more: &[&str]) -> Vec<Value> {
 
 #[test]
 fn the_calls_of_a_capture_are_listed_with_who_when_and_how_well() {
-    let desk = replayed("calls.pcapng");
+    let desk = replayed("calls.pcapng", &[]);
     let calls = listed(&desk, &[]);
     assert_eq!(calls.len(), 2);
     let first = &calls[0];
@@ -56,7 +45,7 @@ fn the_calls_of_a_capture_are_listed_with_who_when_and_how_well() {
 
 #[test]
 fn calls_are_chosen_by_time_party_call_id_and_liid() {
-    let desk = replayed("calls.pcapng");
+    let desk = replayed("calls.pcapng", &[]);
     let call_id = listed(&desk, &[])[1]["call_id"].as_str().unwrap().to_owned();
     let cases: [(&[&str], usize); 10] = [
         (&["--from", "2026-11-23"], 2),

@@ -2,5 +2,26 @@
 
 #[path = "../desk/mod.rs"]
 mod desk;
+mod export;
 mod list;
+mod show;
 mod unfinished;
+
+use std::path::{Path, PathBuf};
+
+use desk::{Desk, EVER};
+
+const ALICE: &str = "sip:alice@example.net";
+
+/// One of the project's own captures.
+fn pcap(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pcaps").join(name)
+}
+
+/// A desk with the evidence of one of the project's captures.
+fn replayed(capture: &str, more: &[&str]) -> Desk {
+    let desk = Desk::new();
+    let warrant = desk.warrant("CASE-1", &[ALICE], EVER);
+    desk.replay(&pcap(capture), &warrant, more);
+    desk
+}
