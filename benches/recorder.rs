@@ -49,8 +49,10 @@ fn recorder(desk: &Desk, calls: u32) -> Recorder {
     let session =
         Session { interfaces: vec![facts], tool: "bench".to_owned(), ..Session::default() };
     let links = vec![LinkType::Ethernet];
+    let node = recording::node_key(&config).expect("a key");
     let (mut recorder, _) =
-        recording::open(&desk.path("evidence"), &config, &papers, session, links).expect("a store");
+        recording::open(&desk.path("evidence"), &config, node, &papers, session, links)
+            .expect("a store");
     for cin in 1..=calls {
         let call = CallKey { warrant: 0, cin };
         recorder.note(Note::Opened(CallFacts {

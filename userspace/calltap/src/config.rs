@@ -43,6 +43,8 @@ pub struct Config {
     pub max_endpoints: u32,
     /// Frames in circulation for each receive queue; a power of two.
     pub frames_per_queue: u32,
+    /// Whether to go on where the kernel does not offer every part of the confinement.
+    pub confinement: Required,
     /// Whether workers and the thread that follows calls never sleep: a core for each, and no
     /// wait for one to wake.
     pub busy_poll: bool,
@@ -62,6 +64,7 @@ impl Default for Config {
             node_key: None,
             max_endpoints: 1 << 18,
             frames_per_queue: 8192,
+            confinement: Required::Offered,
             busy_poll: false,
         }
     }
@@ -76,6 +79,17 @@ pub enum Mode {
     /// The interface also serves this host: they are passed to its stack, as is every frame that
     /// is addressed to the interface itself.
     Host,
+}
+
+/// How much of the confinement there must be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Required {
+    /// What the kernel offers; what it does not is said in the log and in the audit.
+    #[default]
+    Offered,
+    /// All of it, or nothing is captured.
+    Required,
 }
 
 /// National forms of telephone numbers.

@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use crate::lab::{self, CallPlan, Lab};
-use crate::{Outcome, cli, drafting, verify};
+use crate::{Outcome, cli, drafting};
 
 /// Calls that [`Lab`] placed, the target's among strangers': what the demo replays where it cannot
 /// lay a lab.
@@ -228,12 +228,13 @@ fn report(dir: &Path, result: &Value) -> anyhow::Result<Outcome> {
     let (evidence, trust) = (dir.join("evidence"), dir.join("trust"));
     // A verifier has the node's public key by another way than with the evidence.
     fs::copy(evidence.join("node.pub"), trust.join("node.pub"))?;
-    let verified = verify::verify(&cli::Verify {
-        dir: evidence.clone(),
-        trust: Some(trust),
-        config: None,
-        json: false,
-    })?;
+    let verified = Command::new(std::env::current_exe()?)
+        .arg("verify")
+        .arg(&evidence)
+        .arg("--trust")
+        .arg(&trust)
+        .env("XDG_STATE_HOME", dir.join("state"))
+        .status()?;
     let volumes = result["volumes"].as_array().map_or(&[][..], Vec::as_slice);
     let paths = volumes.iter().filter_map(|volume| volume["path"].as_str());
     let paths: Vec<_> = paths.map(|path| evidence.join(path)).collect();
@@ -244,7 +245,7 @@ fn report(dir: &Path, result: &Value) -> anyhow::Result<Outcome> {
         }
         None => println!("\nNo tshark here that works, to judge the volumes: run scripts/setup."),
     }
-    let whole = verified == Outcome::Fine && content > 0 && lost == 0;
+    let whole = verified.success() && content > 0 && lost == 0;
     let Some(path) = paths.first().filter(|_| whole && decoded.is_none_or(|it| it == content))
     else {
         eprintln!("calltap: the demo did not come out as it should; see above");

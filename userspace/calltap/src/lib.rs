@@ -12,6 +12,7 @@ pub mod body;
 pub mod capture;
 pub mod cli;
 pub mod config;
+pub mod confine;
 pub mod content;
 pub mod demo;
 pub mod doctor;

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use calltap::cli::{Authority, Cli, Command, Warrant};
 use calltap::{
-    Outcome, acting, audit, demo, doctor, drafting, evidence, paper, replay, run, verify,
+    Outcome, acting, audit, confine, demo, doctor, drafting, evidence, paper, replay, run, verify,
 };
 use calltap_evidence::warrant::Deed;
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
+    confine::protect_memory();
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()

@@ -141,6 +141,14 @@ impl Recorder {
         Self { store, links, live, warrants, stopped, heard: Vec::new() }
     }
 
+    /// Writes an event into the audit.
+    ///
+    /// # Errors
+    /// The audit cannot be written.
+    pub fn audit(&mut self, event: &str, details: &[(&str, &str)]) -> Result<(), store::Error> {
+        self.store.audit(event, details)
+    }
+
     /// Adds an interface that came up on the way; gives its number.
     pub fn add_interface(&mut self, facts: InterfaceFacts, link: LinkType) -> u32 {
         self.links.push(link);

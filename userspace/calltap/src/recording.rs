@@ -22,24 +22,31 @@ use crate::recorder::Recorder;
 /// The program as evidence names it.
 pub const TOOL: &str = concat!("calltap ", env!("CARGO_PKG_VERSION"));
 
-/// Opens the evidence directory, mends what an earlier session left, and admits each warrant.
+/// The node's key, made at first use.
 ///
 /// # Errors
-/// The node's key cannot be read or made, the directory cannot be written, or it is another
-/// node's, in use, or tampered with.
-pub fn open(
-    evidence: &Path,
-    config: &Config,
-    papers: &Papers,
-    session: Session,
-    links: Vec<LinkType>,
-) -> anyhow::Result<(Recorder, Vec<Order>)> {
+/// It cannot be read or made.
+pub fn node_key(config: &Config) -> anyhow::Result<KeyPair> {
     let key = config.node_key_path();
     let unusable = || format!("the node's key {}", key.display());
     if let Some(parent) = key.parent() {
         std::fs::create_dir_all(parent).with_context(unusable)?;
     }
-    let node = KeyPair::load_or_generate(&key).with_context(unusable)?;
+    KeyPair::load_or_generate(&key).with_context(unusable)
+}
+
+/// Opens the evidence directory, mends what an earlier session left, and admits each warrant.
+///
+/// # Errors
+/// The directory cannot be written, or it is another node's, in use, or tampered with.
+pub fn open(
+    evidence: &Path,
+    config: &Config,
+    node: KeyPair,
+    papers: &Papers,
+    session: Session,
+    links: Vec<LinkType>,
+) -> anyhow::Result<(Recorder, Vec<Order>)> {
     let mut store = Store::open(evidence, node, session, rotation(config.rotation))?;
     for mended in store.mended() {
         warn!("an earlier session was interrupted: {mended}");

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use calltap_evidence::chunk::Chunk;
+use calltap_evidence::keys::KeyPair;
 use calltap_evidence::record::Record;
 use calltap_evidence::session::InterfaceFacts;
 use calltap_proto::packet::{self, LinkType};
@@ -16,69 +17,107 @@ use tracing::{error, warn};
 
 use crate::capture::{CaptureError, CaptureFile, CapturedFrame};
 use crate::config::Config;
+use crate::confine::{Confinement, Places, Work};
 use crate::content::Command;
 use crate::follow::{Effects, Follower};
+use crate::paper::Papers;
 use crate::recorder::{Note, Recorder};
 use crate::summary::{Frames, Summary};
 use crate::{Outcome, cli, paper, recording};
 use filter::{Filter, Found};
 
-/// Executes warrants on capture files, and prints what came of it.
+/// Executes warrants on capture files, confined to their evidence, and prints what came of it.
+///
+/// A refused warrant captures nothing and does not stop the others; where all are refused, nothing
+/// is read at all.
 ///
 /// # Errors
 /// As [`execute`], and standard output that is closed.
 pub fn replay(arguments: &cli::Replay) -> anyhow::Result<Outcome> {
-    let (outcome, summary) = execute(arguments)?;
+    let Some(prepared) = Prepared::of(arguments)? else {
+        Summary::default().print(arguments.execution.json)?;
+        return Ok(Outcome::NotFine);
+    };
+    let places = Places::default().writing(&arguments.execution.evidence)?;
+    let confinement = Confinement::to(Work::Files, &places, prepared.config.confinement)?;
+    let (outcome, summary) = prepared.execute(&arguments.execution, &confinement)?;
     summary.print(arguments.execution.json)?;
     Ok(outcome)
 }
 
-/// Executes warrants on capture files, and says what came of it.
-///
-/// A refused warrant captures nothing and does not stop the others; where all are refused, nothing
-/// is read at all.
-/// A warrant's window is held against the frames' own time.
+/// Executes warrants on capture files without confining the thread that calls it, and says what came
+/// of it.
 ///
 /// # Errors
 /// An input that is no capture, evidence that cannot be written, settings that make no sense.
 pub fn execute(arguments: &cli::Replay) -> anyhow::Result<(Outcome, Summary)> {
-    let cli::Replay { inputs, warrants, execution } = arguments;
-    let config = Config::of(execution)?;
-    let papers = paper::files(warrants, &paper::trusted(&execution.trust, &config)?);
-    papers.log_refusals();
-    if papers.warrants.is_empty() {
-        return Ok((Outcome::NotFine, Summary::default()));
+    match Prepared::of(arguments)? {
+        Some(prepared) => prepared.execute(&arguments.execution, &Confinement::default()),
+        None => Ok((Outcome::NotFine, Summary::default())),
     }
-    let inputs = open_inputs(inputs)?;
-    let session = recording::replay_session();
-    let (recorder, orders) =
-        recording::open(&execution.evidence, &config, &papers, session, Vec::new())?;
-    let mut outlet = Outlet {
-        recorder,
-        chunk: Chunk::default(),
-        interfaces: Vec::new(),
-        filter_text: recording::filter_text(&config),
-    };
-    let follower = Follower::new(recording::rules(&config), orders, &mut outlet);
-    let mut replay = Replaying {
-        follower,
-        outlet,
-        filter: Filter::new(&config.signalling_ports),
-        frames: Frames::default(),
-        now: Timestamp(0),
-        foreign_links: 0,
-    };
-    let mut whole = papers.refused.is_empty();
-    for mut input in inputs {
-        if let Err(damage) = replay.read(&mut input) {
-            // What came ahead of the damage is evidence all the same.
-            error!("{damage}");
-            whole = false;
+}
+
+/// Everything that a replay reads, but for the frames, read.
+struct Prepared {
+    config: Config,
+    papers: Papers,
+    node: KeyPair,
+    inputs: Vec<CaptureFile>,
+}
+
+impl Prepared {
+    /// Nothing, where no warrant is left to be executed.
+    fn of(arguments: &cli::Replay) -> anyhow::Result<Option<Self>> {
+        let cli::Replay { inputs, warrants, execution } = arguments;
+        let config = Config::of(execution)?;
+        let papers = paper::files(warrants, &paper::trusted(&execution.trust, &config)?);
+        papers.log_refusals();
+        if papers.warrants.is_empty() {
+            return Ok(None);
         }
+        let inputs = open_inputs(inputs)?;
+        let node = recording::node_key(&config)?;
+        Ok(Some(Self { config, papers, node, inputs }))
     }
-    let (fine, summary) = replay.finish();
-    let outcome = if whole && fine { Outcome::Fine } else { Outcome::NotFine };
-    Ok((outcome, summary))
+
+    /// A warrant's window is held against the frames' own time.
+    fn execute(
+        self,
+        execution: &cli::Execution,
+        confinement: &Confinement,
+    ) -> anyhow::Result<(Outcome, Summary)> {
+        let Self { config, papers, node, inputs } = self;
+        let session = recording::replay_session();
+        let (mut recorder, orders) =
+            recording::open(&execution.evidence, &config, node, &papers, session, Vec::new())?;
+        recorder.audit("confined", &confinement.details())?;
+        let mut outlet = Outlet {
+            recorder,
+            chunk: Chunk::default(),
+            interfaces: Vec::new(),
+            filter_text: recording::filter_text(&config),
+        };
+        let follower = Follower::new(recording::rules(&config), orders, &mut outlet);
+        let mut replay = Replaying {
+            follower,
+            outlet,
+            filter: Filter::new(&config.signalling_ports),
+            frames: Frames::default(),
+            now: Timestamp(0),
+            foreign_links: 0,
+        };
+        let mut whole = papers.refused.is_empty();
+        for mut input in inputs {
+            if let Err(damage) = replay.read(&mut input) {
+                // What came ahead of the damage is evidence all the same.
+                error!("{damage}");
+                whole = false;
+            }
+        }
+        let (fine, summary) = replay.finish();
+        let outcome = if whole && fine { Outcome::Fine } else { Outcome::NotFine };
+        Ok((outcome, summary))
+    }
 }
 
 /// Opens every input before anything is written, so that a mistyped name costs nothing.

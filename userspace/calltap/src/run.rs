@@ -8,6 +8,7 @@ use calltap_xdp::clock;
 use tracing::{error, info};
 
 use crate::config::Config;
+use crate::confine::{Confinement, Places, Work};
 use crate::engine::{Ended, Engine};
 use crate::summary::{Frames, Summary, Trigger};
 use crate::wire::Wire;
@@ -47,8 +48,14 @@ pub fn execute(arguments: &cli::Run) -> anyhow::Result<(Outcome, Summary)> {
     let clock = clock::boot_to_unix();
     let session = recording::wire_session(&wire.facts, clock, wire.filter.identity()?);
     let links = vec![LinkType::Ethernet; wire.facts.len()];
-    let (recorder, orders) =
-        recording::open(&execution.evidence, &config, &papers, session, links)?;
+    let node = recording::node_key(&config)?;
+    // Everything that takes a privilege is open, and no thread is started yet.
+    let places =
+        Places::default().reading([&execution.trust, warrants]).writing(&execution.evidence)?;
+    let confinement = Confinement::to(Work::Capture, &places, config.confinement)?;
+    let (mut recorder, orders) =
+        recording::open(&execution.evidence, &config, node, &papers, session, links)?;
+    recorder.audit("confined", &confinement.details())?;
     let engine = Engine::start(wire, recorder, orders, &config, clock)?;
     info!("{CAPTURING} on {}", interfaces.join(", "));
     let ended = engine.control(*seconds)?;

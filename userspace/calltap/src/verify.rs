@@ -11,6 +11,7 @@ use calltap_evidence::who::Who;
 use serde_json::json;
 
 use crate::config::Config;
+use crate::confine::{Confinement, Places, Work};
 use crate::{Outcome, cli};
 
 /// Verifies a directory and prints what was found.
@@ -23,8 +24,13 @@ pub fn verify(arguments: &cli::Verify) -> anyhow::Result<Outcome> {
         bail!("{} is no evidence directory", arguments.dir.display());
     }
     let trust = arguments.trust.as_deref().map(Trust::open).transpose()?;
+    let config = Config::load(arguments.config.as_deref())?;
+    let node = KeyPair::load(&config.node_key_path()).ok();
+    // What is read from here on may be anybody's.
+    let places = Places::default().reading([&arguments.dir]).writing(&arguments.dir)?;
+    Confinement::to(Work::Files, &places, config.confinement)?;
     let report = verify::verify(&arguments.dir, trust.as_ref())?;
-    let recorded = record(arguments, &report)?;
+    let recorded = record(arguments, &report, node.as_ref());
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let mut object = json(&report);
@@ -57,15 +63,12 @@ pub fn verify(arguments: &cli::Verify) -> anyhow::Result<Outcome> {
 ///
 /// Only the node itself can, where its evidence lies: a copy has no key to sign the line with, and
 /// evidence that is broken is left as it is.
-fn record(arguments: &cli::Verify, report: &Report) -> anyhow::Result<Result<(), String>> {
+fn record(arguments: &cli::Verify, report: &Report, node: Option<&KeyPair>) -> Result<(), String> {
     if report.state != State::Whole {
-        return Ok(Err(format!("the evidence is {}", report.state.as_str())));
+        return Err(format!("the evidence is {}", report.state.as_str()));
     }
-    let key = Config::load(arguments.config.as_deref())?.node_key_path();
-    let node = match KeyPair::load(&key) {
-        Ok(node) if act::is_node(&arguments.dir, &node) => node,
-        _ => return Ok(Err(format!("{} is not this node's key", key.display()))),
-    };
+    let node = node.filter(|node| act::is_node(&arguments.dir, node));
+    let node = node.ok_or("this node's key is not at hand")?;
     let Counts { volumes, packets, calls, audit_lines, .. } = report.counts;
     let (volumes, packets) = (volumes.to_string(), packets.to_string());
     let (calls, audit_lines) = (calls.to_string(), audit_lines.to_string());
@@ -77,8 +80,8 @@ fn record(arguments: &cli::Verify, report: &Report) -> anyhow::Result<Result<(),
         ("calls", &calls),
         ("audit_lines", &audit_lines),
     ];
-    let recorded = act::record(&arguments.dir, &node, "evidence-verified", &details);
-    Ok(recorded.map_err(|cause| cause.to_string()))
+    act::record(&arguments.dir, node, "evidence-verified", &details)
+        .map_err(|cause| cause.to_string())
 }
 
 /// Who runs this, in a few words.

@@ -201,6 +201,21 @@ fn an_ordinary_user_can_replay_and_verify() {
 }
 
 #[test]
+fn a_replay_that_cannot_be_confined_wholly_is_refused_where_that_is_required() {
+    let desk = Desk::new();
+    let warrant = desk.warrant("L-1", &[ALICE], EVER);
+    fs::write(desk.path("required.toml"), "confinement = \"required\"").unwrap();
+    let line = format!(
+        "ulimit -l 64; ./calltap replay calls.pcapng --warrant {warrant} --trust trust \
+         --evidence evidence --config required.toml"
+    );
+    let Some(output) = as_nobody(&desk, &line) else { return };
+    assert_eq!(output.status.code(), Some(2), "{}", words(&output));
+    assert!(words(&output).contains("LimitMEMLOCK=infinity"), "{}", words(&output));
+    assert!(!desk.path("evidence/audit.jsonl").exists());
+}
+
+#[test]
 fn run_names_the_missing_capabilities() {
     let desk = Desk::new();
     let line = "./calltap run --interface lo --warrants warrants --trust trust --evidence evidence";
@@ -242,4 +257,20 @@ fn usage_errors_end_with_2() {
         assert_eq!(desk.run(arguments).status.code(), Some(2), "{arguments:?}");
     }
     assert_eq!(desk.run(&["verify", "nowhere"]).status.code(), Some(2));
+}
+
+/// `scripts/calltap.service`, by systemd's own measure from 0 (nothing exposed) to 10.
+#[test]
+fn the_unit_exposes_less_than_two_of_ten() {
+    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/calltap.service");
+    let mut analyze = Command::new("systemd-analyze");
+    let analyze = analyze.args(["security", "--offline=yes", "--no-pager", unit]).output();
+    let Ok(output) = analyze else {
+        println!("SKIPPED: there is no systemd-analyze");
+        return;
+    };
+    let said = words(&output);
+    let (_, level) = said.split_once("exposure level for calltap.service: ").expect(&said);
+    let level: f64 = level.split_whitespace().next().unwrap().parse().unwrap();
+    assert!(level < 2.0, "{said}");
 }

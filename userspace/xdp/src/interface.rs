@@ -43,7 +43,7 @@ impl Interface {
                 },
             )?;
         let socket: OwnedFd =
-            socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
+            socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
                 .map_err(|cause| asked(cause.into()))?;
         Ok(Self {
             // An alternative name was asked for, perhaps: this is the one the kernel uses.
