@@ -4,7 +4,7 @@
 //! the byte offset. What a frame holds is not looked at here.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{Chain, Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -81,9 +81,12 @@ pub struct CaptureFile {
     bytes: Vec<u8>,
 }
 
+/// A file from its beginning, which a pipe gives once.
+type Input = Chain<Cursor<Vec<u8>>, File>;
+
 enum Format {
-    Pcap { reader: Box<PcapReader<File>>, link_type: u32, tick_ns: u64, offset: u64 },
-    Pcapng { reader: Box<PcapNgReader<File>> },
+    Pcap { reader: Box<PcapReader<Input>>, link_type: u32, tick_ns: u64, offset: u64 },
+    Pcapng { reader: Box<PcapNgReader<Input>> },
 }
 
 /// What a record says of its frame; the bytes are in [`CaptureFile::bytes`].
@@ -112,10 +115,9 @@ impl CaptureFile {
             return Err(CaptureError::Directory { path: path.to_owned() });
         }
         let mut magic = Vec::with_capacity(4);
-        File::open(path)
-            .and_then(|file| file.take(4).read_to_end(&mut magic))
-            .map_err(unreadable)?;
-        let file = File::open(path).map_err(unreadable)?;
+        let mut file = File::open(path).map_err(unreadable)?;
+        file.by_ref().take(4).read_to_end(&mut magic).map_err(unreadable)?;
+        let file = Cursor::new(magic.clone()).chain(file);
         let format = match magic.as_slice() {
             [0x0a, 0x0d, 0x0d, 0x0a] => PcapNgReader::new(file)
                 .map(|reader| Format::Pcapng { reader: Box::new(reader) })
@@ -159,7 +161,7 @@ impl CaptureFile {
 }
 
 impl Format {
-    fn pcap(reader: PcapReader<File>) -> Self {
+    fn pcap(reader: PcapReader<Input>) -> Self {
         let header = reader.header();
         let tick_ns = match header.ts_resolution {
             PcapTsResolution::MicroSecond => 1_000,
@@ -172,7 +174,7 @@ impl Format {
 }
 
 fn pcap_frame(
-    reader: &mut PcapReader<File>,
+    reader: &mut PcapReader<Input>,
     link_type: u32,
     tick_ns: u64,
     offset: &mut u64,
@@ -192,7 +194,7 @@ fn pcap_frame(
     Ok(Some(FrameFacts { at_ns, link_type, original_len: packet.orig_len.max(packet.incl_len) }))
 }
 
-fn pcapng_frame(reader: &mut PcapNgReader<File>, bytes: &mut Vec<u8>) -> Next {
+fn pcapng_frame(reader: &mut PcapNgReader<Input>, bytes: &mut Vec<u8>) -> Next {
     loop {
         let offset = reader.bytes_parsed();
         let (block, state) = match reader.next_block() {

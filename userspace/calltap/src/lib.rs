@@ -17,6 +17,7 @@ pub mod content;
 pub mod demo;
 pub mod doctor;
 pub mod drafting;
+pub mod drift;
 pub mod engine;
 pub mod evidence;
 pub mod follow;

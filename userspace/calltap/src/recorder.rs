@@ -17,7 +17,7 @@ use calltap_evidence::store::{self, Store};
 use calltap_proto::media::MediaTerms;
 use calltap_proto::packet::{self, Body, Datagram, LinkType};
 use calltap_proto::{CallKey, Cause, Kept, MediaKind, Timestamp};
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::body::Said;
 use crate::pool::Lent;
@@ -74,6 +74,8 @@ pub enum Note {
     /// The kernel held something that nobody here had put there: its code, and in words what was
     /// done about it.
     Altered(&'static str, String),
+    /// So many endpoints of calls did not get into the kernel's map, for this reason.
+    Unopened(u64, String),
 }
 
 /// What the recorder is handed by the other threads.
@@ -116,6 +118,8 @@ pub struct Recorder {
     warrants: BTreeMap<String, u32>,
     /// Warrants whose evidence cannot be written any more.
     stopped: Vec<u32>,
+    /// Whether something went wrong that has stopped no warrant.
+    failed: bool,
     /// Calls of which media was recorded, not told yet.
     heard: Vec<(CallKey, Timestamp)>,
 }
@@ -138,7 +142,7 @@ impl Recorder {
     /// admitted under these numbers.
     pub fn new(store: Store, links: Vec<LinkType>, warrants: BTreeMap<String, u32>) -> Self {
         let (live, stopped) = (BTreeMap::new(), Vec::new());
-        Self { store, links, live, warrants, stopped, heard: Vec::new() }
+        Self { store, links, live, warrants, stopped, failed: false, heard: Vec::new() }
     }
 
     /// Writes an event into the audit.
@@ -204,6 +208,14 @@ impl Recorder {
                     error!("{cause}");
                 }
             }
+            Note::Unopened(endpoints, cause) => {
+                self.failed = true;
+                let details = [("endpoints", endpoints.to_string()), ("cause", cause)];
+                let details = details.each_ref().map(|(name, text)| (*name, text.as_str()));
+                if let Err(cause) = self.store.audit("media-not-opened", &details) {
+                    error!("{cause}");
+                }
+            }
             Note::Lost(place, frames) => {
                 self.live.values_mut().for_each(LiveCall::lost);
                 self.store.note_losses(&[(place, frames)]);
@@ -215,6 +227,16 @@ impl Recorder {
     /// second of its arrival.
     pub fn media_seen(&mut self, mut heard: impl FnMut(CallKey, Timestamp)) {
         self.heard.drain(..).for_each(|(call, at)| heard(call, at));
+    }
+
+    /// Takes note that somebody has set the system's clock: it is ahead of the evidence's by so much.
+    pub fn clock_set(&mut self, ahead_ns: i64) {
+        warn!("the system's clock was set: it is {ahead_ns} ns ahead of that of the evidence");
+        let details = [("ahead_ns", ahead_ns.to_string())];
+        let details = details.each_ref().map(|(name, text)| (*name, text.as_str()));
+        if let Err(cause) = self.store.audit("clock-set", &details) {
+            error!("{cause}");
+        }
     }
 
     /// Lets time pass: flushes, and rotates what is due. Gives the warrants stopped by it.
@@ -235,7 +257,7 @@ impl Recorder {
         Recorded {
             calls: summary.calls,
             volumes: summary.volumes,
-            whole: self.stopped.is_empty() && summary.errors.is_empty(),
+            whole: self.stopped.is_empty() && !self.failed && summary.errors.is_empty(),
             unwritten: summary.unwritten,
         }
     }
@@ -279,7 +301,13 @@ impl Recorder {
 
     fn stop(&mut self, cause: &store::Error) -> Option<u32> {
         // Only the first error of a warrant stops it; what is lost afterwards is counted.
-        let store::Error::Write { liid, .. } = cause else { return None };
+        let store::Error::Write { liid, .. } = cause else {
+            if matches!(cause, store::Error::Sync { .. }) {
+                error!("{cause}");
+                self.failed = true;
+            }
+            return None;
+        };
         error!("{cause}");
         let warrant = *self.warrants.get(liid)?;
         self.stopped.push(warrant);

@@ -190,7 +190,7 @@ impl Outlet {
                 let _ = worker.send(commands.clone());
             }
         }
-        let mut opened = 0;
+        let (mut opened, mut unopened, mut why) = (0, 0, String::new());
         for endpoint in self.touched.drain(..) {
             let done = match content.until_ns(endpoint) {
                 Some(until_ns) => {
@@ -201,7 +201,12 @@ impl Outlet {
             };
             if let Err(cause) = done {
                 error!("media of a call may be missing: {cause}");
+                unopened += 1;
+                why = cause.to_string();
             }
+        }
+        if unopened > 0 {
+            self.notes.push(Note::Unopened(unopened, why));
         }
         // Waking the recorder takes longer than all of the above.
         for note in self.notes.drain(..) {

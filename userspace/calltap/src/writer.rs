@@ -2,12 +2,13 @@
 //! of time.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use calltap_proto::{CallKey, Timestamp};
 use calltap_xdp::clock::{self, Offset};
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 
+use crate::drift::Drift;
 use crate::merge::Merge;
 use crate::recorder::{Delivery, Note, Recorded, Recorder};
 
@@ -17,6 +18,9 @@ const LAG: Duration = Duration::from_millis(200);
 
 /// The longest sleep, and so the pace of flushing and rotating.
 const NAP: Duration = Duration::from_millis(50);
+
+/// How often the system's clock is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Writes until every other thread has ended; `stopped` is told each warrant whose evidence can no
 /// longer be written, `heard` each call that has media, once a second.
@@ -28,6 +32,7 @@ pub fn write(
     heard: impl Fn(CallKey, Timestamp),
 ) -> Recorded {
     let mut merge = Merge::default();
+    let (mut drift, mut looked) = (Drift::new(clock), Instant::now());
     // A call's end waits until its last records are written.
     let mut ends: VecDeque<(u64, Note)> = VecDeque::new();
     loop {
@@ -49,6 +54,12 @@ pub fn write(
         recorder.media_seen(&heard);
         while let Some((_, note)) = ends.pop_front_if(|(due_ns, _)| *due_ns <= horizon_ns) {
             recorder.note(note);
+        }
+        if looked.elapsed() >= LOOK {
+            looked = Instant::now();
+            if let Some(ahead_ns) = drift.look(clock::boot_to_unix()) {
+                recorder.clock_set(ahead_ns);
+            }
         }
         if ended {
             return recorder.finish(now_ns);

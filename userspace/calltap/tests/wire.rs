@@ -323,6 +323,29 @@ fn a_second_filter_on_the_interface_is_refused_by_name() {
 }
 
 #[test]
+fn a_map_that_is_full_is_told_and_audited_and_signalling_is_kept_whole() {
+    let Some(lab) = laid() else { return };
+    let desk = Desk::new();
+    desk.warrant("FULL", &[ALICE], EVER);
+    std::fs::write(desk.path("small.toml"), "max_endpoints = 16\n").unwrap();
+    let capture = start(&desk, &lab, &["--config", "small.toml"]);
+    let plan = CallPlan { target_calls: 8, stranger_calls: 0, seconds: 2, ..CallPlan::default() };
+    let placed = lab.place_calls(&plan).unwrap();
+    let (code, found, log) = capture.end("-INT");
+    assert_eq!(code, Some(1), "{found} {log}");
+    assert!(log.contains("all 16 media endpoints are open: start with a larger limit"), "{log}");
+    let audit = std::fs::read_to_string(desk.path("evidence/audit.jsonl")).unwrap();
+    assert!(audit.contains(r#""event":"media-not-opened""#), "{audit}");
+    let calls = found["calls"].as_array().unwrap();
+    assert_eq!(calls.len(), 8, "{found}");
+    assert!(calls.iter().all(|call| call["iri_packets"] == calls[0]["iri_packets"]), "{found}");
+    assert!(calls.iter().all(|call| call["cause"] == "bye"), "{found}");
+    let rtp = 8 * 2 * u64::from(placed.rtp_packets_per_side);
+    assert!(sum(&found["calls"], "cc_packets") < rtp, "{found}");
+    desk.fine(&["verify", "evidence", "--trust", "trust"]);
+}
+
+#[test]
 fn a_link_that_was_down_for_a_while_goes_on() {
     let Some(lab) = laid() else { return };
     let desk = Desk::new();

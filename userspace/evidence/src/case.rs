@@ -104,7 +104,8 @@ impl Case {
     }
 
     /// Writes out what waits: packets, the lines of ended calls, the checkpoint that vouches for them.
-    pub(crate) fn flush(&mut self, shared: &Shared) -> io::Result<()> {
+    /// Gives whether there was anything.
+    pub(crate) fn flush(&mut self, shared: &Shared) -> io::Result<bool> {
         let grown = match self.volume.as_mut() {
             Some(volume) => volume.write_out()?,
             None => false,
@@ -114,7 +115,10 @@ impl Case {
             self.calls.append(&shared.node, &self.ended)?;
             self.ended.clear();
         }
-        if grown || ended { self.write_checkpoint(shared, ended) } else { Ok(()) }
+        if grown || ended {
+            self.write_checkpoint(shared, ended)?;
+        }
+        Ok(grown || ended)
     }
 
     /// Seals the open volume, if there is one, and puts its line into the manifest.

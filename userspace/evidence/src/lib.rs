@@ -44,4 +44,5 @@ mod lock;
 mod merkle;
 mod pcapng;
 mod salvage;
+mod sync;
 mod volume;

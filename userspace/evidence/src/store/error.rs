@@ -69,6 +69,14 @@ pub enum Error {
         /// The evidence directory.
         path: PathBuf,
     },
+    /// The system took evidence, and could not bring it to the disk.
+    #[error("{}: what was written did not reach the disk: {source}; look at it now", path.display())]
+    Sync {
+        /// The evidence directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The evidence of a warrant cannot be written: the warrant is stopped.
     #[error("LIID {liid}: stopped, its evidence in {} cannot be written: {source}", path.display())]
     Write {

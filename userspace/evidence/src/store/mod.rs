@@ -21,6 +21,7 @@ use crate::ledger::{Head, Ledger};
 use crate::lines::{CallLine, VolumeLine};
 use crate::lock::Lock;
 use crate::session::InterfaceFacts;
+use crate::sync::Sync;
 use crate::warrant::Warrant;
 use crate::who::Who;
 
@@ -41,6 +42,7 @@ pub struct Store {
     cases: BTreeMap<u32, Case>,
     losses: BTreeMap<String, u64>,
     mended: Vec<Mended>,
+    sync: Sync,
     flushed: Instant,
     /// Where in its ledgers each admitted case's session begins.
     began: BTreeMap<u32, Began>,
@@ -180,11 +182,21 @@ impl Store {
     }
 
     /// Hands everything appended so far to the system, so that the death of this process loses
-    /// nothing of it. Gives the warrants that had to be stopped.
+    /// nothing of it, and has the system bring it to the disk. Gives the warrants that had to be
+    /// stopped, and what the disk did not take.
     #[must_use = "a stopped warrant must raise an alarm"]
     pub fn flush(&mut self) -> Vec<Error> {
         self.flushed = Instant::now();
-        self.each(Case::flush)
+        let mut grown = false;
+        let mut errors = self.each(|case, shared| {
+            grown |= case.flush(shared)?;
+            Ok(())
+        });
+        if grown && let Err(source) = self.sync.ask() {
+            let _ = self.audit("sync-failed", &[("cause", &source.to_string())]);
+            errors.push(Error::Sync { path: self.root.clone(), source });
+        }
+        errors
     }
 
     /// The LIIDs of the warrants that were stopped because their evidence could not be written.

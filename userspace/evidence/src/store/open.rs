@@ -19,6 +19,7 @@ use crate::keys::{KeyPair, PublicKey};
 use crate::ledger::{Head, Ledger};
 use crate::lock::Lock;
 use crate::session::{Rotation, Session};
+use crate::sync::Sync;
 use crate::who::Who;
 use crate::{layout, salvage};
 
@@ -77,6 +78,7 @@ impl Store {
             found.ledger
         };
         let disk = Disk::start().map_err(|source| Error::File { path: root.to_owned(), source })?;
+        let sync = Sync::start(root).map_err(at(root))?;
         let mut store = Self {
             root: root.to_owned(),
             who: Who::here(),
@@ -86,6 +88,7 @@ impl Store {
             cases: BTreeMap::new(),
             losses: BTreeMap::new(),
             mended,
+            sync,
             flushed: Instant::now(),
             began: BTreeMap::new(),
             _lock: lock,

@@ -114,21 +114,18 @@ impl Store {
                 let what = "written bytes were changed or removed after its writer died".to_owned();
                 return Err(Error::Tampered { path, what });
             }
-            Leftover::Missing => {
-                what =
-                    format!("{} written bytes are gone since the machine last started", open.bytes);
-                return Ok(Some(Mended { path, what }));
-            }
+            Leftover::Missing => return Ok(Some(Mended { path, what: gone(open) })),
             Leftover::Changed => what.push_str(
                 "; written bytes are gone or differ since the machine last started, \
                  as after a loss of power",
             ),
         }
         let Some(found) = salvage::cut(&case.dir, &open.file).map_err(at(&path))? else {
-            return Ok(Some(Mended {
-                path,
-                what: "its writer died before its first block".into(),
-            }));
+            let what = match open.bytes {
+                0 => "its writer died before its first block".to_owned(),
+                _ => gone(open),
+            };
+            return Ok(Some(Mended { path, what }));
         };
         case.last_cin = case.last_cin.max(found.last_cin);
         let mut line = case.volume_line(&self.shared, found.counts, found.span, "interrupted");
@@ -140,6 +137,11 @@ impl Store {
         case.put_volume(&self.shared, line).map_err(at(&path))?;
         Ok(Some(Mended { path, what }))
     }
+}
+
+/// What a loss of power has left of a volume: nothing.
+fn gone(open: &OpenVolume) -> String {
+    format!("{} written bytes are gone since the machine last started", open.bytes)
 }
 
 /// Refuses files that nothing names, and removes what was written ahead of the line that would have

@@ -55,7 +55,8 @@ impl Check<'_> {
         }
         let open = open.filter(|open| !volumes.contains_key(&open.file));
         if let Some(open) = &open {
-            self.open_volume(dir, open);
+            let power = vouched.as_ref().is_some_and(salvage::may_be_power_loss);
+            self.open_volume(dir, open, power);
         }
         for name in names {
             let known = [checkpoint::FILE, layout::MANIFEST, layout::CALLS]
@@ -157,7 +158,8 @@ impl Check<'_> {
         }
     }
 
-    fn open_volume(&mut self, dir: &Path, open: &OpenVolume) {
+    /// `power`: whether what is missing of it may have been lost with the machine's power.
+    fn open_volume(&mut self, dir: &Path, open: &OpenVolume, power: bool) {
         let part = volume::part(dir, &open.file);
         let is_part = fs::symlink_metadata(self.root.join(&part)).is_ok();
         let file: PathBuf = if is_part { part } else { dir.join(&open.file) };
@@ -173,6 +175,12 @@ impl Check<'_> {
             ),
             // A living writer may have given it its final name between two looks.
             Ok(Leftover::Missing) if self.live => {}
+            Ok(Leftover::Missing | Leftover::Changed) if power => self.left(
+                file,
+                Place::File,
+                "written bytes are gone or differ since the machine last started, as after a loss \
+                 of power",
+            ),
             Ok(Leftover::Missing) => self.broken(file, Place::File, "it is missing"),
             Ok(Leftover::Changed) => {
                 let what = format!("the first {} bytes are not as they were written", open.bytes);

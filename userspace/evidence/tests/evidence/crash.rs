@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use calltap_evidence::session::Rotation;
 use calltap_evidence::store::Error;
 use calltap_evidence::verify::State;
+use serde_json::Value;
 
 use crate::fixture::{Court, SECOND, START_NS, close_call, invite, rtp, run};
 
@@ -85,7 +86,7 @@ fn an_open_volume_is_sealed_as_interrupted_with_all_that_was_flushed() {
         run("tshark", &["-r", path.to_str().unwrap(), "-T", "fields", "-e", "_ws.col.Protocol"]);
     assert_eq!(frames.lines().filter(|protocol| *protocol == "RTP").count(), 10);
     let manifest = fs::read_to_string(court.root().join("L1/manifest.jsonl")).unwrap();
-    let line: serde_json::Value = serde_json::from_str(manifest.lines().last().unwrap()).unwrap();
+    let line: Value = serde_json::from_str(manifest.lines().last().unwrap()).unwrap();
     assert_eq!(line["interrupted"], true);
     assert_eq!(
         (&line["iri"], &line["content"], &line["carried"]),
@@ -194,6 +195,36 @@ fn an_open_volume_that_was_removed_is_missed() {
     let court = died();
     fs::remove_file(court.root().join(PART)).unwrap();
     refuses(&court, SEALED);
+}
+
+/// Has the checkpoint say that it was written before the machine last started.
+fn reboot(court: &Court) {
+    let path = court.root().join("L1/checkpoint.json");
+    let mut checkpoint: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    checkpoint["boot"] = "00000000-0000-0000-0000-000000000000".into();
+    fs::write(&path, court.signed(&checkpoint, "checkpoint L1")).unwrap();
+}
+
+#[test]
+fn what_a_loss_of_power_took_is_told_from_tampering_and_the_rest_is_sealed() {
+    for kept in [0, 100, 1000] {
+        let court = died();
+        reboot(&court);
+        OpenOptions::new()
+            .write(true)
+            .open(court.root().join(PART))
+            .unwrap()
+            .set_len(kept)
+            .unwrap();
+        let mended = mend(&court);
+        let told = mended.iter().any(|what| what.contains("since the machine last started"));
+        assert!(told, "{kept}: {mended:?}");
+    }
+    let court = died();
+    reboot(&court);
+    fs::remove_file(court.root().join(PART)).unwrap();
+    let mended = mend(&court);
+    assert!(mended.iter().any(|what| what.contains("written bytes are gone")), "{mended:?}");
 }
 
 /// Set in the child process of [`nothing_older_than_a_second_is_lost_to_kill_9`].

@@ -14,6 +14,7 @@ use calltap_evidence::store::{Error, Store};
 use calltap_evidence::trust::Trust;
 use calltap_evidence::verify::{Report, verify};
 use calltap_evidence::warrant::{self, Deliver, Draft, Identifier, Warrant};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// 2026-11-23T16:04:00Z.
@@ -92,6 +93,15 @@ impl Court {
     /// The store of another directory.
     pub(crate) fn store_at(&self, root: &Path, rotation: Rotation) -> Store {
         Store::open(root, self.node.clone(), session(), rotation).unwrap()
+    }
+
+    /// A ledger's line or a checkpoint as the node signs it.
+    pub(crate) fn signed(&self, value: &Value, comment: &str) -> String {
+        let mut value = value.clone();
+        value.as_object_mut().unwrap().remove("sig");
+        let text = format!("{value}\n");
+        let signature = json!(self.node.sign(text.as_bytes(), comment).unwrap());
+        format!("{},\"sig\":{signature}}}\n", text.strip_suffix("}\n").unwrap())
     }
 
     pub(crate) fn verify(&self) -> Report {

@@ -36,20 +36,13 @@ fn manifest(court: &Court) -> Value {
 
 /// Has the node sign another manifest line, and a checkpoint that fits it.
 fn rewrite(court: &Court, edit: impl FnOnce(&mut Value)) {
-    let sign = |value: &Value, comment: &str| {
-        let mut value = value.clone();
-        value.as_object_mut().unwrap().remove("sig");
-        let text = format!("{value}\n");
-        let signature = json!(court.node.sign(text.as_bytes(), comment).unwrap());
-        format!("{},\"sig\":{signature}}}\n", text.strip_suffix("}\n").unwrap())
-    };
     let mut line = manifest(court);
     edit(&mut line);
-    let line = sign(&line, "L1/manifest line 1");
+    let line = court.signed(&line, "L1/manifest line 1");
     let path = court.root().join(FILES[1]);
     let mut checkpoint: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     checkpoint["heads"]["manifest"]["sha256"] = hex(line.as_bytes()).into();
-    fs::write(&path, sign(&checkpoint, "checkpoint L1")).unwrap();
+    fs::write(&path, court.signed(&checkpoint, "checkpoint L1")).unwrap();
     fs::write(court.root().join(FILES[0]), line).unwrap();
 }
 
