@@ -82,6 +82,7 @@ const EVERY: &[c_long] = &[
     libc::SYS_sigaltstack,
     libc::SYS_statx,
     libc::SYS_sync_file_range,
+    libc::SYS_syncfs,
     libc::SYS_sysinfo,
     libc::SYS_uname,
     libc::SYS_unlinkat,
