@@ -35,7 +35,7 @@ const CHUNKS: usize = 4;
 /// A recorder that knows `calls` calls, each with two endpoints.
 fn recorder(desk: &Desk, calls: u32) -> Recorder {
     let trust = Trust::open(&desk.path("trust")).expect("a trust directory");
-    let papers = paper::files(&[desk.path("warrant.toml")], &trust);
+    let mut papers = paper::files(&[desk.path("warrant.toml")], trust);
     let rotation = RotationRule { duration: 0, filesize: 0 };
     let node_key = Some(desk.path("node.key"));
     let config = Config { node_key, rotation, ..Config::default() };
@@ -51,7 +51,7 @@ fn recorder(desk: &Desk, calls: u32) -> Recorder {
     let links = vec![LinkType::Ethernet];
     let node = recording::node_key(&config).expect("a key");
     let (mut recorder, _) =
-        recording::open(&desk.path("evidence"), &config, node, &papers, session, links)
+        recording::open(&desk.path("evidence"), &config, node, &mut papers, session, links)
             .expect("a store");
     for cin in 1..=calls {
         let call = CallKey { warrant: 0, cin };

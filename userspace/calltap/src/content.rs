@@ -33,6 +33,10 @@ pub enum Command {
     Settle(SocketAddr, CallKey),
     /// Packets from or to the network are the warrant's.
     OpenNetwork(Network, Binding),
+    /// They are no longer; also where several targets of the warrant had named it.
+    CloseNetwork(Network, u32),
+    /// The warrant's authority is another one: it was modified.
+    Renew(Authority),
     /// The warrant has ended: nothing is kept for it any more.
     Forget(u32),
 }
@@ -138,6 +142,17 @@ impl Content {
             }
             Command::Settle(endpoint, call) => self.settle(endpoint, |it| it.call == call),
             Command::OpenNetwork(network, binding) => self.networks.push((network, binding)),
+            Command::CloseNetwork(network, warrant) => self
+                .networks
+                .retain(|(open, binding)| *open != network || binding.call.warrant != warrant),
+            Command::Renew(authority) => {
+                let endpoints = self.endpoints.iter_mut().map(|open| &mut open.binding);
+                let networks = self.networks.iter_mut().map(|(_, binding)| binding);
+                endpoints
+                    .chain(networks)
+                    .filter(|binding| binding.call.warrant == authority.warrant())
+                    .for_each(|binding| binding.authority = authority);
+            }
             Command::Forget(warrant) => {
                 self.endpoints.retain(|open| open.binding.call.warrant != warrant);
                 self.unpin(|_, owner| owner.warrant == warrant);
@@ -163,6 +178,28 @@ impl Content {
     pub fn until_ns(&self, endpoint: SocketAddr) -> Option<u64> {
         let bindings = self.endpoints.bindings(endpoint).iter();
         bindings.map(|open| open.binding.authority.until_ns()).max()
+    }
+
+    /// The endpoints that are open for a warrant, and the call of each.
+    pub fn endpoints_of(&self, warrant: u32) -> Vec<(SocketAddr, CallKey)> {
+        let mut found = Vec::new();
+        for (endpoint, bound) in self.endpoints.iter() {
+            let calls = bound.iter().map(|open| open.binding.call);
+            found.extend(calls.filter(|it| it.warrant == warrant).map(|call| (endpoint, call)));
+        }
+        found
+    }
+
+    /// The networks that are open for a warrant, and the call that each counts as.
+    pub fn networks_of(&self, warrant: u32) -> Vec<(Network, CallKey)> {
+        let of = self.networks.iter().filter(|(_, binding)| binding.call.warrant == warrant);
+        of.map(|(network, binding)| (*network, binding.call)).collect()
+    }
+
+    /// The authorities on which packets of exactly this network are kept.
+    pub fn authorities_of(&self, network: Network) -> impl Iterator<Item = Authority> {
+        let of = self.networks.iter().filter(move |(open, _)| *open == network);
+        of.map(|(_, binding)| binding.authority)
     }
 
     /// The last nanosecond at which some warrant lets packets of `address` be kept.

@@ -15,20 +15,22 @@ use calltap_xdp::clock::Offset;
 use crossbeam::channel::{Sender, bounded, unbounded};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tracing::{error, info};
+use tokio::time::MissedTickBehavior;
+use tracing::{error, info, warn};
 
 use crate::batch::Batch;
 use crate::config::Config;
 use crate::content::Content;
+use crate::docket::{Change, Docket};
 use crate::follow::Order;
 use crate::hearing::Hearing;
 use crate::intake::{Intake, Open, Tally};
 use crate::pool::Pool;
-use crate::recorder::{Recorded, Recorder};
+use crate::recorder::{Delivery, Recorded, Recorder};
 use crate::signalling::{self, Closing, Reach, Request};
 use crate::wire::{Bound, Wire};
 use crate::worker::Worker;
-use crate::{recording, writer};
+use crate::{paper, recording, writer};
 
 /// Empty buffers for each worker: what the threads behind it may lag.
 const BATCHES: usize = 32;
@@ -36,6 +38,9 @@ const CHUNKS: usize = 32;
 
 /// Bytes of the signalling thread's own chunks, which are handed over after every message.
 const SIGNALLING_CHUNK: usize = 128 << 10;
+
+/// How often the warrants are looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How long the signalling thread may take to take the filter off.
 const DETACH_PATIENCE: Duration = Duration::from_secs(5);
@@ -55,6 +60,7 @@ pub struct Engine {
     signalling: JoinHandle<Closing>,
     recorder: JoinHandle<Recorded>,
     requests: Sender<Request>,
+    deliver: Sender<Delivery>,
     alarms: mpsc::UnboundedReceiver<Alarm>,
     stop: Arc<AtomicBool>,
 }
@@ -110,7 +116,7 @@ impl Engine {
         let reach = Reach {
             filter: wire.filter,
             workers: commands,
-            recorder: deliver,
+            recorder: deliver.clone(),
             chunks: Pool::new(CHUNKS, || Chunk::with_capacity(SIGNALLING_CHUNK)),
             clock,
             busy_poll: config.busy_poll,
@@ -121,18 +127,21 @@ impl Engine {
         let signalling = spawn("signalling", move || {
             signalling::follow(reach, orders, rules, hearing, &requested, &ready)
         })?;
-        let seen = requests.clone();
+        let (seen, execute) = (requests.clone(), requests.clone());
         let recorder = spawn("recorder", move || {
             let stopped = |warrant| {
                 let _ = alarm.send(Alarm::Stopped(warrant));
             };
-            writer::write(recorder, &delivered, clock, stopped, |call, at| {
+            let seen = |call, at| {
                 let _ = seen.send(Request::MediaSeen(call, at));
+            };
+            writer::write(recorder, &delivered, clock, stopped, seen, |order| {
+                let _ = execute.send(Request::Execute(Box::new(order)));
             })
         })?;
         // A frame that comes from now on finds everything in its place.
         let _ = is_ready.recv();
-        Ok(Self { workers, signalling, recorder, requests, alarms, stop })
+        Ok(Self { workers, signalling, recorder, requests, deliver, alarms, stop })
     }
 }
 
@@ -142,9 +151,9 @@ impl Engine {
     ///
     /// # Errors
     /// A thread has panicked.
-    pub fn control(mut self, seconds: Option<u64>) -> anyhow::Result<Ended> {
+    pub fn control(mut self, seconds: Option<u64>, mut docket: Docket) -> anyhow::Result<Ended> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let failed = runtime.block_on(self.watch(seconds))?;
+        let failed = runtime.block_on(self.watch(seconds, &mut docket))?;
         info!("stopping: the filter leaves the interfaces");
         // The workers go on until their rings are empty, and the others until the workers end.
         let (detached, is_detached) = bounded(1);
@@ -156,14 +165,19 @@ impl Engine {
             tallies.push(join(worker)?);
         }
         let closing = join(self.signalling)?;
+        // The recorder goes on for as long as anybody may tell it something.
+        drop(self.deliver);
         let recorded = join(self.recorder)?;
         Ok(Ended { failed, tallies, closing, recorded })
     }
 
     /// Returns whether something went wrong on the way.
-    async fn watch(&mut self, seconds: Option<u64>) -> anyhow::Result<bool> {
+    async fn watch(&mut self, seconds: Option<u64>, docket: &mut Docket) -> anyhow::Result<bool> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut second = tokio::time::interval(LOOK);
+        second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let time_up = async {
             match seconds {
                 Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
@@ -178,6 +192,8 @@ impl Engine {
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,
                 () = &mut time_up => break,
+                _ = hangup.recv() => self.look(docket),
+                _ = second.tick() => self.look(docket),
                 Some(alarm) = self.alarms.recv() => {
                     failed = true;
                     match alarm {
@@ -186,6 +202,7 @@ impl Engine {
                             working -= 1;
                         }
                         Alarm::Stopped(warrant) => {
+                            warn!(warrant, "the warrant is executed no longer");
                             let _ = self.requests.send(Request::Withdraw(warrant));
                         }
                     }
@@ -193,6 +210,21 @@ impl Engine {
             }
         }
         Ok(failed)
+    }
+}
+
+impl Engine {
+    /// Looks where the warrants and keys lie, and has what changed carried out.
+    ///
+    /// What is to stop is told the thread that owns the kernel's maps first; what is to begin, the
+    /// recorder, as nothing may be captured that has no place in the evidence yet.
+    fn look(&self, docket: &mut Docket) {
+        for change in docket.look(paper::now_ns()) {
+            if let Change::Halt { id, .. } = &change {
+                let _ = self.requests.send(Request::Withdraw(*id));
+            }
+            let _ = self.deliver.send(Delivery::Change(change));
+        }
     }
 }
 

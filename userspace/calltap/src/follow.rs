@@ -8,7 +8,7 @@ use calltap_evidence::lines::Match;
 use calltap_evidence::record::{Authority, Record};
 use calltap_proto::packet::{self, Body};
 use calltap_proto::target::Numbering;
-use calltap_proto::{CallKey, Event, Identity, Joins, Kept, Limits, Timestamp, Tracker};
+use calltap_proto::{CallKey, Cause, Event, Identity, Joins, Kept, Limits, Timestamp, Tracker};
 
 use crate::content::{Binding, Command, Content, Doubt, Network};
 use crate::listening::Listening;
@@ -54,41 +54,84 @@ pub struct Follower {
 
 impl Follower {
     /// Follows the calls of `orders`.
-    ///
-    /// The packets of an address target that no call explains are one call of their own, which
-    /// lasts as long as the warrant; its CIN comes ahead of the calls'.
-    pub fn new(rules: Rules, mut orders: Vec<Order>, effects: &mut impl Effects) -> Self {
-        let mut content = Content::default();
-        for order in &mut orders {
-            for target in &order.warrant.targets {
-                let Identity::Network { address, length } = *target else { continue };
-                let call = CallKey { warrant: order.warrant.id, cin: order.warrant.next_cin };
-                order.warrant.next_cin += 1;
-                effects.note(Note::Opened(CallFacts {
-                    call,
-                    call_id: target.to_string(),
-                    from: String::new(),
-                    to: String::new(),
-                    matched: Match {
-                        header: "IP".to_owned(),
-                        target: target.to_string(),
-                        contact: None,
-                    },
-                    joined: None,
-                    at_ns: order.warrant.not_before.0,
-                    unexplained: true,
-                }));
-                let network = Network { address, length };
-                let binding = Binding { authority: order.authority, call };
-                content.apply(Command::OpenNetwork(network, binding));
-                effects.command(Command::OpenNetwork(network, binding));
-            }
-        }
+    pub fn new(rules: Rules, orders: Vec<Order>, effects: &mut impl Effects) -> Self {
         let mut tracker = Tracker::new(rules.limits);
         tracker.set_numbering(rules.numbering);
         tracker.set_joins(rules.joins);
-        tracker.set_warrants(orders.iter().map(|order| order.warrant.clone()).collect());
-        Self { tracker, listening: Listening::new(orders, content) }
+        let listening = Listening::new(Vec::new(), Content::default());
+        let mut follower = Self { tracker, listening };
+        for order in orders {
+            follower.take(order, Timestamp(0), effects);
+        }
+        follower.tell_tracker();
+        follower
+    }
+
+    /// Executes a warrant from `now` on, or another version of one that is executed.
+    pub fn execute(&mut self, order: Order, now: Timestamp, effects: &mut impl Effects) {
+        self.take(order, now, effects);
+        self.tell_tracker();
+    }
+
+    /// The packets of an address target that no call explains are one call of their own, which
+    /// lasts as long as the warrant; its CIN comes ahead of the calls'.
+    fn take(&mut self, mut order: Order, now: Timestamp, effects: &mut impl Effects) {
+        let id = order.warrant.id;
+        let next_cin = self.listening.next_cin(id).max(order.warrant.next_cin);
+        order.warrant.next_cin = next_cin;
+        let targets = order.warrant.targets.clone();
+        let wanted = targets.iter().filter_map(|target| match *target {
+            Identity::Network { address, length } => Some((target, Network { address, length })),
+            _ => None,
+        });
+        let open = self.listening.content.networks_of(id);
+        self.listening.command(Command::Renew(order.authority), effects);
+        for (network, call) in &open {
+            if !wanted.clone().any(|(_, it)| it == *network) {
+                self.close_network(*network, *call, now, effects);
+            }
+        }
+        for (target, network) in wanted {
+            if open.iter().any(|(it, _)| *it == network) {
+                continue;
+            }
+            let call = CallKey { warrant: id, cin: order.warrant.next_cin };
+            order.warrant.next_cin += 1;
+            effects.note(Note::Opened(CallFacts {
+                call,
+                call_id: target.to_string(),
+                from: String::new(),
+                to: String::new(),
+                matched: Match {
+                    header: "IP".to_owned(),
+                    target: target.to_string(),
+                    contact: None,
+                },
+                joined: None,
+                at_ns: order.warrant.not_before.0.max(now.0),
+                unexplained: true,
+            }));
+            let binding = Binding { authority: order.authority, call };
+            self.listening.command(Command::OpenNetwork(network, binding), effects);
+        }
+        self.listening.drawn.insert(id, order.warrant.next_cin);
+        self.listening.orders.insert(id, order);
+    }
+
+    fn close_network(
+        &mut self,
+        network: Network,
+        call: CallKey,
+        now: Timestamp,
+        effects: &mut impl Effects,
+    ) {
+        self.listening.command(Command::CloseNetwork(network, call.warrant), effects);
+        effects.note(Note::Ended { call, at_ns: now.0, cause: Cause::WarrantEnded });
+    }
+
+    fn tell_tracker(&mut self) {
+        let orders = self.listening.orders.values();
+        self.tracker.set_warrants(orders.map(|order| order.warrant.clone()).collect());
     }
 
     /// The latest end of the warrants in force at `at`; `None` if none is.
@@ -161,11 +204,13 @@ impl Follower {
         self.tracker.next_deadline().into_iter().chain(self.listening.next_deadline()).min()
     }
 
-    /// Executes a warrant no longer: its evidence cannot be written.
-    pub fn withdraw(&mut self, warrant: u32, effects: &mut impl Effects) {
+    /// Executes a warrant no longer: nothing is kept for it from here on.
+    pub fn withdraw(&mut self, warrant: u32, now: Timestamp, effects: &mut impl Effects) {
+        for (network, call) in self.listening.content.networks_of(warrant) {
+            self.close_network(network, call, now, effects);
+        }
         self.listening.forget(warrant, effects);
-        let left = self.listening.orders.values().map(|it| it.warrant.clone());
-        self.tracker.set_warrants(left.collect());
+        self.tell_tracker();
     }
 
     /// Ends every call that is still followed: the capture is over.

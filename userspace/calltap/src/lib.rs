@@ -15,6 +15,7 @@ pub mod config;
 pub mod confine;
 pub mod content;
 pub mod demo;
+pub mod docket;
 pub mod doctor;
 pub mod drafting;
 pub mod drift;

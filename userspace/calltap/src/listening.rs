@@ -23,19 +23,33 @@ pub(crate) struct Listening {
     /// Who is listened to, as the thread that follows calls knows it.
     pub(crate) content: Content,
     latch: Latch,
+    /// The next CIN of each warrant: none is given twice, also where a warrant rests for a time.
+    pub(crate) drawn: BTreeMap<u32, u32>,
 }
 
 impl Listening {
     pub(crate) fn new(orders: Vec<Order>, content: Content) -> Self {
         let orders = orders.into_iter().map(|order| (order.warrant.id, order)).collect();
-        Self { orders, content, latch: Latch::new(LatchLimits::default()) }
+        let latch = Latch::new(LatchLimits::default());
+        Self { orders, content, latch, drawn: BTreeMap::new() }
     }
 
-    /// Executes a warrant no longer.
+    /// Executes a warrant no longer: every endpoint and network is named, as the kernel has each.
     pub(crate) fn forget(&mut self, warrant: u32, effects: &mut impl Effects) {
         self.orders.remove(&warrant);
         self.latch.forget(warrant);
+        for (endpoint, call) in self.content.endpoints_of(warrant) {
+            self.command(Command::Close(endpoint, call), effects);
+        }
+        for (network, _) in self.content.networks_of(warrant) {
+            self.command(Command::CloseNetwork(network, warrant), effects);
+        }
         self.command(Command::Forget(warrant), effects);
+    }
+
+    /// The next CIN of a warrant, 0 if none was given yet.
+    pub(crate) fn next_cin(&self, warrant: u32) -> u32 {
+        self.drawn.get(&warrant).copied().unwrap_or(0)
     }
 
     /// Frames of unknown peers that were held, and let go as strangers'.
@@ -48,7 +62,7 @@ impl Listening {
     }
 
     pub(crate) fn tick(&mut self, now: Timestamp, effects: &mut impl Effects) {
-        let Self { orders, content, latch } = self;
+        let Self { orders, content, latch, .. } = self;
         latch.tick(now, &mut |decision| decide(&decision, orders, content, effects));
     }
 
@@ -56,6 +70,7 @@ impl Listening {
     pub(crate) fn carry_out(&mut self, event: Event<'_>, effects: &mut impl Effects) {
         match event {
             Event::CallOpened { call, call_id, from, to, matched, joined, at, .. } => {
+                self.drawn.insert(call.warrant, call.cin + 1);
                 self.latch.begin(call, call_id);
                 effects.note(Note::Opened(CallFacts {
                     call,
@@ -80,14 +95,14 @@ impl Listening {
                 let Some(order) = self.orders.get(&call.warrant) else { return };
                 let binding = Binding { authority: order.authority, call };
                 self.command(Command::Open(endpoint, binding), effects);
-                let Self { orders, content, latch } = self;
+                let Self { orders, content, latch, .. } = self;
                 let decided = &mut |it: Decision<'_>| decide(&it, orders, content, effects);
                 latch.open(call, endpoint, kind, terms, decided);
                 let terms = Box::new(terms.clone());
                 effects.note(Note::Media { call, endpoint, kind, terms });
             }
             Event::MediaClosed { call, endpoint, .. } => {
-                let Self { orders, content, latch } = self;
+                let Self { orders, content, latch, .. } = self;
                 let decided = &mut |it: Decision<'_>| decide(&it, orders, content, effects);
                 latch.close(call, endpoint, decided);
                 self.command(Command::Close(endpoint, call), effects);
@@ -206,7 +221,7 @@ impl Listening {
         let (source, destination) = (packet.source, packet.destination);
         let mut claims = Vec::new();
         self.content.claims(source, destination, |binding, claim| claims.push((*binding, claim)));
-        let Self { orders, content, latch } = self;
+        let Self { orders, content, latch, .. } = self;
         let mut doubtful = Vec::new();
         for (binding, claim) in claims {
             let call = binding.call;
@@ -231,7 +246,7 @@ impl Listening {
         }
     }
 
-    fn command(&mut self, command: Command, effects: &mut impl Effects) {
+    pub(crate) fn command(&mut self, command: Command, effects: &mut impl Effects) {
         self.content.apply(command.clone());
         effects.command(command);
     }

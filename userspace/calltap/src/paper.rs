@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
@@ -20,6 +21,8 @@ pub struct Papers {
     pub warrants: Vec<Warrant>,
     /// Refused: nothing is captured for these.
     pub refused: Vec<Refusal>,
+    /// Who was trusted when they were loaded.
+    pub trust: Arc<Trust>,
 }
 
 /// `calltap warrant check`: prints what each warrant orders, or why it is refused.
@@ -51,22 +54,23 @@ pub fn trusted(dir: &Path, config: &Config) -> anyhow::Result<Trust> {
 }
 
 /// Loads the warrants named on a command line.
-pub fn files(paths: &[PathBuf], trust: &Trust) -> Papers {
+pub fn files(paths: &[PathBuf], trust: Trust) -> Papers {
     let mut papers = Papers::default();
-    for loaded in warrant::load_all(paths, trust, &identify) {
+    for loaded in warrant::load_all(paths, &trust, &identify) {
         match loaded {
             Ok(warrant) => papers.warrants.push(warrant),
             Err(refusal) => papers.refused.push(refusal),
         }
     }
+    papers.trust = Arc::new(trust);
     papers
 }
 
-/// Loads every `*.toml` of a directory; refusals are logged, and the others are executed.
+/// Loads every `*.toml` of a directory.
 ///
 /// # Errors
 /// The directory cannot be read.
-pub fn directory(dir: &Path, trust: &Trust) -> anyhow::Result<Papers> {
+pub fn directory(dir: &Path, trust: Trust) -> anyhow::Result<Papers> {
     let unreadable = || format!("warrants {}", dir.display());
     let mut paths = Vec::new();
     for entry in fs::read_dir(dir).with_context(unreadable)? {
@@ -87,10 +91,6 @@ pub fn directory(dir: &Path, trust: &Trust) -> anyhow::Result<Papers> {
         }
     }
     papers.warrants = live;
-    info!("{} of {} warrants can be executed", papers.warrants.len(), paths.len());
-    if papers.warrants.is_empty() {
-        warn!("nothing will be captured: {} holds no warrant that can be executed", dir.display());
-    }
     Ok(papers)
 }
 
@@ -98,11 +98,23 @@ impl Papers {
     /// Logs what was refused: the code and the file. Why, in words, may quote an identity, which
     /// no log bears; `calltap warrant check` says it to whoever may read the file.
     pub fn log_refusals(&self) {
-        for refusal in &self.refused {
-            let (code, path) = (refusal.code(), refusal.path().display());
-            warn!("refused: {code}: {path}: nothing is captured for it; see calltap warrant check");
+        self.refused.iter().for_each(log_refusal);
+    }
+
+    /// Logs how many of a directory's warrants there are to execute.
+    pub fn log_count(&self, dir: &Path) {
+        let (fine, all) = (self.warrants.len(), self.warrants.len() + self.refused.len());
+        info!("{fine} of {all} warrants can be executed");
+        if fine == 0 {
+            warn!("nothing is captured: {} holds no warrant that can be executed", dir.display());
         }
     }
+}
+
+/// Logs a refusal, without what it quotes.
+pub(crate) fn log_refusal(refusal: &Refusal) {
+    let (code, path) = (refusal.code(), refusal.path().display());
+    warn!("refused: {code}: {path}: nothing is captured for it; see calltap warrant check");
 }
 
 /// Whether a target is one that can be followed, and how much it names.

@@ -1,6 +1,7 @@
 //! Records and call facts in, evidence out: RTP statistics are kept here, beside the writing, so
 //! that what is counted is what was written.
 
+mod change;
 mod flow_line;
 mod live;
 mod sayings;
@@ -20,6 +21,7 @@ use calltap_proto::{CallKey, Cause, Kept, MediaKind, Timestamp};
 use tracing::{error, warn};
 
 use crate::body::Said;
+use crate::docket::Change;
 use crate::pool::Lent;
 use live::LiveCall;
 pub(crate) use live::rfc3339;
@@ -85,6 +87,8 @@ pub enum Delivery {
     Chunk(Lent<Chunk>),
     /// News of a call, behind the records that precede it.
     Note(Note),
+    /// A change in the execution of warrants.
+    Change(Change),
 }
 
 /// Who a call is between, and why it is kept.
@@ -120,6 +124,8 @@ pub struct Recorder {
     stopped: Vec<u32>,
     /// Whether something went wrong that has stopped no warrant.
     failed: bool,
+    /// Warrants that are executed no longer, and since when.
+    halted: BTreeMap<u32, u64>,
     /// Calls of which media was recorded, not told yet.
     heard: Vec<(CallKey, Timestamp)>,
 }
@@ -141,8 +147,8 @@ impl Recorder {
     /// Writes into `store`, whose interfaces have these link types, for the warrants that it has
     /// admitted under these numbers.
     pub fn new(store: Store, links: Vec<LinkType>, warrants: BTreeMap<String, u32>) -> Self {
-        let (live, stopped) = (BTreeMap::new(), Vec::new());
-        Self { store, links, live, warrants, stopped, failed: false, heard: Vec::new() }
+        let (live, stopped, halted) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
+        Self { store, links, live, warrants, stopped, failed: false, halted, heard: Vec::new() }
     }
 
     /// Writes an event into the audit.
@@ -167,6 +173,10 @@ impl Recorder {
     ///
     /// An error stops its warrant alone, loudly; gives that warrant, once.
     pub fn record(&mut self, record: &Encoded<'_>) -> Option<u32> {
+        // It was under way when its warrant was stopped, or came a moment later.
+        if self.halted.get(&record.warrant()).is_some_and(|since| record.at_ns() > *since) {
+            return None;
+        }
         match self.store.append(record) {
             Ok(()) => {
                 self.count(record);

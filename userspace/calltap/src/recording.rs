@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use calltap_evidence::keys::KeyPair;
 use calltap_evidence::session::{Clock, InterfaceFacts, Program, Rotation, Session};
-use calltap_evidence::store::Store;
-use calltap_evidence::warrant::{Deliver, Warrant};
+use calltap_evidence::store::{self, Store};
+use calltap_evidence::trust::Trust;
+use calltap_evidence::warrant::{Deliver, Refusal, Warrant};
 use calltap_proto::packet::LinkType;
 use calltap_proto::target::{self, Numbering};
 use calltap_proto::{Joins, Limits, Timestamp};
@@ -16,7 +17,7 @@ use tracing::warn;
 
 use crate::config::{Config, JoinRule, NumberRule, RotationRule};
 use crate::follow::{Order, Rules};
-use crate::paper::Papers;
+use crate::paper::{self, Papers, log_refusal};
 use crate::recorder::Recorder;
 
 /// The program as evidence names it.
@@ -43,7 +44,7 @@ pub fn open(
     evidence: &Path,
     config: &Config,
     node: KeyPair,
-    papers: &Papers,
+    papers: &mut Papers,
     session: Session,
     links: Vec<LinkType>,
 ) -> anyhow::Result<(Recorder, Vec<Order>)> {
@@ -53,18 +54,55 @@ pub fn open(
     }
     store.audit_settings(&config.effective()?)?;
     for refusal in &papers.refused {
-        let liid = refusal.liid().unwrap_or("?");
-        store.audit("warrant-refused", &[("liid", liid), ("code", refusal.code().as_str())])?;
+        store.refused(refusal)?;
     }
     let mut orders = Vec::new();
-    for (id, warrant) in (0..).zip(&papers.warrants) {
-        let next_cin = store.admit(warrant, id)?;
-        orders.push(order(warrant, id, next_cin));
+    for warrant in std::mem::take(&mut papers.warrants) {
+        let id = u32::try_from(orders.len())?;
+        match admit(&mut store, &warrant, id, &papers.trust)? {
+            Ok(order) => {
+                orders.push(order);
+                papers.warrants.push(warrant);
+            }
+            Err(refusal) => {
+                log_refusal(&refusal);
+                papers.refused.push(refusal);
+            }
+        }
     }
     let warrants = orders.iter().map(|order| (order.liid.clone(), order.warrant.id)).collect();
     Ok((Recorder::new(store, links, warrants), orders))
 }
 
+/// Admits a warrant under a number, or the next version of the one that has it; refuses what the
+/// evidence knows of a state that forbids it.
+pub(crate) fn admit(
+    store: &mut Store,
+    warrant: &Warrant,
+    id: u32,
+    trust: &Trust,
+) -> Result<Result<Order, Refusal>, store::Error> {
+    if let Err(refusal) = store.standing(warrant, trust) {
+        store.refused(&refusal)?;
+        return Ok(Err(refusal));
+    }
+    store.received(warrant)?;
+    let next_cin = match store.executed(id) {
+        None => store.admit(warrant, id)?,
+        Some(sha256) if sha256 == warrant.sha256() => 0,
+        Some(_) => {
+            store.modify(warrant, id)?;
+            0
+        }
+    };
+    store.resumed(warrant)?;
+    if warrant.not_before_ns() <= paper::now_ns() {
+        store.activated(warrant)?;
+    }
+    Ok(Ok(order(warrant, id, next_cin)))
+}
+
+/// A `next_cin` of 0 leaves it to who executes the warrant already.
 fn order(warrant: &Warrant, id: u32, next_cin: u32) -> Order {
     // Loading has parsed every target; one that does not parse again would match nobody.
     let targets = warrant.targets().iter().filter_map(|text| target::parse(text).ok()).collect();

@@ -70,7 +70,7 @@ impl Prepared {
     fn of(arguments: &cli::Replay) -> anyhow::Result<Option<Self>> {
         let cli::Replay { inputs, warrants, execution } = arguments;
         let config = Config::of(execution)?;
-        let papers = paper::files(warrants, &paper::trusted(&execution.trust, &config)?);
+        let papers = paper::files(warrants, paper::trusted(&execution.trust, &config)?);
         papers.log_refusals();
         if papers.warrants.is_empty() {
             return Ok(None);
@@ -86,10 +86,10 @@ impl Prepared {
         execution: &cli::Execution,
         confinement: &Confinement,
     ) -> anyhow::Result<(Outcome, Summary)> {
-        let Self { config, papers, node, inputs } = self;
+        let Self { config, mut papers, node, inputs } = self;
         let session = recording::replay_session();
         let (mut recorder, orders) =
-            recording::open(&execution.evidence, &config, node, &papers, session, Vec::new())?;
+            recording::open(&execution.evidence, &config, node, &mut papers, session, Vec::new())?;
         recorder.audit("confined", &confinement.details())?;
         let mut outlet = Outlet {
             recorder,

@@ -9,6 +9,7 @@ use tracing::{error, info};
 
 use crate::config::Config;
 use crate::confine::{Confinement, Places, Work};
+use crate::docket::Docket;
 use crate::engine::{Ended, Engine};
 use crate::summary::{Frames, Summary, Trigger};
 use crate::wire::Wire;
@@ -42,7 +43,8 @@ pub fn execute(arguments: &cli::Run) -> anyhow::Result<(Outcome, Summary)> {
             missing.join(", ")
         );
     }
-    let papers = paper::directory(warrants, &paper::trusted(&execution.trust, &config)?)?;
+    let mut papers = paper::directory(warrants, paper::trusted(&execution.trust, &config)?)?;
+    papers.log_count(warrants);
     papers.log_refusals();
     let wire = Wire::open(interfaces, &config)?;
     let clock = clock::boot_to_unix();
@@ -54,11 +56,12 @@ pub fn execute(arguments: &cli::Run) -> anyhow::Result<(Outcome, Summary)> {
         Places::default().reading([&execution.trust, warrants]).writing(&execution.evidence)?;
     let confinement = Confinement::to(Work::Capture, &places, config.confinement)?;
     let (mut recorder, orders) =
-        recording::open(&execution.evidence, &config, node, &papers, session, links)?;
+        recording::open(&execution.evidence, &config, node, &mut papers, session, links)?;
     recorder.audit("confined", &confinement.details())?;
     let engine = Engine::start(wire, recorder, orders, &config, clock)?;
     info!("{CAPTURING} on {}", interfaces.join(", "));
-    let ended = engine.control(*seconds)?;
+    let docket = Docket::new(warrants, &execution.trust, &config, papers);
+    let ended = engine.control(*seconds, docket)?;
     ended.summary()
 }
 

@@ -14,9 +14,9 @@ use calltap_xdp::clock::{self, Offset};
 use calltap_xdp::{Filter, Statistics};
 use crossbeam::channel::{Receiver, Sender};
 use hdrhistogram::Histogram;
-use tracing::{error, warn};
+use tracing::error;
 
-use crate::content::{Binding, Command, Content, Doubt, Network};
+use crate::content::{Command, Content, Doubt, Network};
 use crate::follow::{Effects, Follower, Order, Rules};
 use crate::hearing::Hearing;
 use crate::inspection::Inspection;
@@ -71,7 +71,9 @@ pub struct Closing {
 pub enum Request {
     /// Take the filter off the interfaces and say when that is done.
     Detach(Sender<()>),
-    /// The evidence of this warrant cannot be written: execute it no longer.
+    /// Execute this warrant, in the place of its version before if there is one.
+    Execute(Box<Order>),
+    /// Execute this warrant no longer, at once.
     Withdraw(u32),
     /// Media of the call was recorded, at this time of its arrival.
     MediaSeen(CallKey, Timestamp),
@@ -85,10 +87,14 @@ struct Outlet {
     notes: Vec<Note>,
     /// What the workers are to be told.
     commands: Vec<Command>,
+    /// Warrants whose every entry may have another deadline now.
+    renewed: Vec<u32>,
     /// Endpoints whose entry in the kernel's map may be wrong now.
     touched: Vec<SocketAddr>,
+    /// Networks whose entry in the kernel's map may be wrong now.
+    networks: Vec<Network>,
     /// Networks whose warrant is not in force yet.
-    networks: Vec<(Network, Binding)>,
+    waiting: Vec<(Network, Timestamp)>,
     lost_records: u64,
     inspection: Inspection,
     altered: u64,
@@ -100,7 +106,10 @@ impl Effects for Outlet {
             Command::Open(endpoint, _) | Command::Close(endpoint, _) => {
                 self.touched.push(*endpoint);
             }
-            Command::OpenNetwork(network, binding) => self.networks.push((*network, *binding)),
+            Command::OpenNetwork(network, _) | Command::CloseNetwork(network, _) => {
+                self.networks.push(*network);
+            }
+            Command::Renew(authority) => self.renewed.push(authority.warrant()),
             Command::Pin(..) | Command::Settle(..) | Command::Forget(_) => {}
         }
         self.commands.push(command);
@@ -161,20 +170,31 @@ impl Outlet {
         }
     }
 
-    /// Lets the kernel keep the packets of the networks whose warrant has come into force.
-    fn open_networks(&mut self, now: Timestamp) {
-        let Self { networks, reach, .. } = self;
-        networks.retain(|(network, binding)| {
-            let due = binding.authority.from_ns() <= now.0;
-            if due {
-                let until_ns = reach.clock.boot_ns(binding.authority.until_ns());
-                let Network { address, length } = *network;
-                if let Err(cause) = reach.filter.open_prefix(address, length, until_ns) {
-                    error!("packets of a network target may be missing: {cause}");
-                }
+    /// Has the networks looked at again whose warrant has come into force.
+    fn wake_networks(&mut self, now: Timestamp) {
+        let due = self.waiting.extract_if(.., |(_, from)| *from <= now);
+        self.networks.extend(due.map(|(network, _)| network));
+    }
+
+    /// Brings the kernel's entry of a network in line with the warrants in force that name it.
+    fn publish_network(&mut self, network: Network, content: &Content, now: Timestamp) {
+        let mut until_ns = None;
+        for authority in content.authorities_of(network) {
+            if authority.from_ns() <= now.0 {
+                until_ns = until_ns.max(Some(authority.until_ns()));
+            } else {
+                self.waiting.push((network, Timestamp(authority.from_ns())));
             }
-            !due
-        });
+        }
+        let Network { address, length } = network;
+        let Reach { filter, clock, .. } = &mut self.reach;
+        let done = match until_ns {
+            Some(until_ns) => filter.open_prefix(address, length, clock.boot_ns(until_ns)),
+            None => filter.close_prefix(address, length),
+        };
+        if let Err(cause) = done {
+            error!("packets of a network target may be missing: {cause}");
+        }
     }
 
     /// Tells the workers, then the kernel, whose endpoint map it brings in line with `content`, and
@@ -188,6 +208,16 @@ impl Outlet {
             for worker in &self.reach.workers {
                 // A worker that has ended listens to nobody.
                 let _ = worker.send(commands.clone());
+            }
+        }
+        for warrant in self.renewed.drain(..) {
+            self.touched.extend(content.endpoints_of(warrant).into_iter().map(|(end, _)| end));
+            self.networks.extend(content.networks_of(warrant).into_iter().map(|(net, _)| net));
+        }
+        if !self.networks.is_empty() {
+            let now = unix_now(&self.reach);
+            for network in std::mem::take(&mut self.networks) {
+                self.publish_network(network, content, now);
             }
         }
         let (mut opened, mut unopened, mut why) = (0, 0, String::new());
@@ -232,7 +262,9 @@ pub fn follow(
         notes: Vec::new(),
         commands: Vec::new(),
         touched: Vec::new(),
+        renewed: Vec::new(),
         networks: Vec::new(),
+        waiting: Vec::new(),
         lost_records: 0,
         inspection: Inspection::default(),
         altered: 0,
@@ -249,8 +281,8 @@ pub fn follow(
             deadline_ns = until;
             outlet.reach.filter.set_signalling_deadline(until);
         }
+        outlet.wake_networks(now);
         outlet.publish(follower.content());
-        outlet.open_networks(now);
         let _ = ready.try_send(());
         for request in requests.try_iter() {
             match request {
@@ -259,8 +291,12 @@ pub fn follow(
                     let _ = done.send(());
                 }
                 Request::Withdraw(warrant) => {
-                    warn!(warrant, "the warrant is executed no longer");
-                    follower.withdraw(warrant, &mut outlet);
+                    follower.withdraw(warrant, unix_now(&outlet.reach), &mut outlet);
+                    outlet.publish(follower.content());
+                }
+                Request::Execute(order) => {
+                    follower.execute(*order, unix_now(&outlet.reach), &mut outlet);
+                    outlet.publish(follower.content());
                 }
                 Request::MediaSeen(call, at) => follower.media_seen(call, at),
             }

@@ -9,6 +9,7 @@ use calltap_xdp::clock::{self, Offset};
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 
 use crate::drift::Drift;
+use crate::follow::Order;
 use crate::merge::Merge;
 use crate::recorder::{Delivery, Note, Recorded, Recorder};
 
@@ -23,13 +24,15 @@ const NAP: Duration = Duration::from_millis(50);
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Writes until every other thread has ended; `stopped` is told each warrant whose evidence can no
-/// longer be written, `heard` each call that has media, once a second.
+/// longer be written, `heard` each call that has media, once a second, and `ordered` each order
+/// that is to be executed from now on.
 pub fn write(
     mut recorder: Recorder,
     delivered: &Receiver<Delivery>,
     clock: Offset,
     stopped: impl Fn(u32),
     heard: impl Fn(CallKey, Timestamp),
+    ordered: impl Fn(Order),
 ) -> Recorded {
     let mut merge = Merge::default();
     let (mut drift, mut looked) = (Drift::new(clock), Instant::now());
@@ -44,6 +47,7 @@ pub fn write(
                 Delivery::Chunk(chunk) => merge.push(chunk),
                 Delivery::Note(note @ Note::Ended { .. }) => ends.push_back((now_ns, note)),
                 Delivery::Note(note) => recorder.note(note),
+                Delivery::Change(change) => recorder.change(change).into_iter().for_each(&ordered),
             }
         }
         let lag = u64::try_from(LAG.as_nanos()).unwrap_or(u64::MAX);

@@ -14,6 +14,7 @@ use crate::lines::{CallLine, VolumeLine};
 use crate::record::Kind;
 use crate::session::{Rotation, Session};
 use crate::volume::{Counts, Volume};
+use crate::warrant::Warrant;
 use crate::{clock, pcapng, salvage};
 
 /// What all cases of a store share.
@@ -31,6 +32,14 @@ pub(crate) struct Order {
     pub(crate) sha256: String,
     pub(crate) authority: String,
     pub(crate) reference: String,
+}
+
+impl From<&Warrant> for Order {
+    fn from(warrant: &Warrant) -> Self {
+        let (sha256, draft) = (warrant.sha256(), warrant.draft());
+        let (authority, reference) = (draft.authority.clone(), draft.reference.clone());
+        Self { sha256, authority, reference }
+    }
 }
 
 /// A warrant being executed.

@@ -40,6 +40,7 @@ mod digest;
 mod disk;
 mod layout;
 mod ledger;
+mod life;
 mod lock;
 mod merkle;
 mod pcapng;

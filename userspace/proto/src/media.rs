@@ -74,6 +74,16 @@ impl<T: Clone + PartialEq> MediaTable<T> {
         self.bindings.get_mut(&key(endpoint)).map_or(&mut [], Vec::as_mut_slice)
     }
 
+    /// Each endpoint and what it is bound to, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (SocketAddr, &[T])> {
+        self.bindings.iter().map(|(&key, bound)| (endpoint(key), bound.as_slice()))
+    }
+
+    /// Every binding, to be changed in place.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.bindings.values_mut().flatten()
+    }
+
     /// Takes away every binding that `keep` does not choose.
     pub fn retain(&mut self, keep: impl Fn(&T) -> bool) {
         self.bindings.retain(|_, bound| {
@@ -108,6 +118,11 @@ fn key(endpoint: SocketAddr) -> Key {
         IpAddr::V6(v6) => v6.to_bits(),
     };
     (bits, endpoint.port())
+}
+
+/// The endpoint of a key.
+fn endpoint((bits, port): Key) -> SocketAddr {
+    SocketAddr::new(IpAddr::from(bits.to_be_bytes()).to_canonical(), port)
 }
 
 #[cfg(test)]
@@ -146,6 +161,17 @@ mod tests {
         assert_eq!(table.close(at(BOB), |_| true), 1);
         assert_eq!(table.close(at(BOB), |_| true), 0);
         assert!(table.is_empty());
+    }
+
+    #[test]
+    fn every_endpoint_is_given_with_what_it_is_bound_to() {
+        let mut table = MediaTable::new();
+        table.open(at("[2001:db8::1]:4000"), 1);
+        table.open(at(ALICE), 2);
+        table.iter_mut().for_each(|binding| *binding += 1);
+        let mut all: Vec<_> = table.iter().map(|(end, bound)| (end, bound.to_vec())).collect();
+        all.sort();
+        assert_eq!(all, [(at(ALICE), [3].into()), (at("[2001:db8::1]:4000"), [2].into())]);
     }
 
     #[test]

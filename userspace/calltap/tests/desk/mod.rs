@@ -103,6 +103,24 @@ impl Desk {
         file
     }
 
+    /// Makes an operator whom the trust store knows; gives the secret key's path.
+    pub(crate) fn operator(&self, name: &str) -> String {
+        let name = format!("{name}.operator");
+        self.fine(&["authority", "new", &name, "--out", "keys"]);
+        let public = format!("{name}.pub");
+        fs::copy(self.path("keys").join(&public), self.path("trust").join(&public)).expect("a key");
+        format!("keys/{name}.key")
+    }
+
+    /// The events of the evidence's audit, in order, each with its details.
+    pub(crate) fn audit(&self) -> Vec<(String, Value)> {
+        let text = fs::read_to_string(self.path("evidence/audit.jsonl")).expect("an audit");
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        lines
+            .map(|line| (line["event"].as_str().unwrap().to_owned(), line["details"].clone()))
+            .collect()
+    }
+
     /// What a warrant gives that was loaded as the program loads it, under `id`.
     pub(crate) fn authority(&self, liid: &str, id: u32) -> Authority {
         self.load(&self.warrant(liid, &["sip:alice@example.net"], EVER)).authority(id)

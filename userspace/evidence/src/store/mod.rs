@@ -1,6 +1,7 @@
 //! The evidence directory, open for writing: the only way to put a record on disk.
 
 mod error;
+mod life;
 mod open;
 mod recover;
 
@@ -13,11 +14,12 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::audit::{self, AuditLine, Cases};
-use crate::case::{Case, Order, Shared};
+use crate::case::{Case, Shared};
 use crate::checkpoint::Checkpoint;
 use crate::chunk::Encoded;
 use crate::digest;
 use crate::ledger::{Head, Ledger};
+use crate::life::Life;
 use crate::lines::{CallLine, VolumeLine};
 use crate::lock::Lock;
 use crate::session::InterfaceFacts;
@@ -39,6 +41,7 @@ pub struct Store {
     shared: Shared,
     audit: Ledger,
     on_disk: Cases,
+    life: Life,
     cases: BTreeMap<u32, Case>,
     losses: BTreeMap<String, u64>,
     mended: Vec<Mended>,
@@ -87,22 +90,10 @@ impl Store {
             return Err(Error::Admitted { liid: liid.to_owned() });
         }
         let opened = self.copy_warrant(warrant)?;
-        let line = AuditLine {
-            event: "case-opened".into(),
-            case: Some(opened.clone()),
-            ..Default::default()
-        };
-        self.append_audit(line)?;
-        let copies = self.on_disk.entry(liid.to_owned()).or_default();
-        if !copies.contains(&opened) {
-            copies.push(opened);
-        }
+        self.note_case(opened)?;
+        self.modified(warrant)?;
         let mut case = self.open_case(liid, &mut Vec::new())?;
-        case.order = Order {
-            sha256: warrant.sha256(),
-            authority: warrant.draft().authority.clone(),
-            reference: warrant.draft().reference.clone(),
-        };
+        case.order = warrant.into();
         let next_cin = case.last_cin.saturating_add(1);
         let began = Began { manifest: case.manifest.bytes(), calls: case.calls.bytes() };
         self.began.insert(id, began);

@@ -17,6 +17,7 @@ use crate::checkpoint::{self, Checkpoint};
 use crate::disk::Disk;
 use crate::keys::{KeyPair, PublicKey};
 use crate::ledger::{Head, Ledger};
+use crate::life::Life;
 use crate::lock::Lock;
 use crate::session::{Rotation, Session};
 use crate::sync::Sync;
@@ -51,6 +52,7 @@ impl Store {
             refuse_foreign(root)?;
         }
         let mut on_disk = Cases::new();
+        let mut life = Life::default();
         let mut mended = Vec::new();
         let audit = if fresh {
             begin(root, &node)?;
@@ -61,6 +63,7 @@ impl Store {
             let mut ended = true;
             let mut visit = |line: &Value| {
                 audit::collect_case(&mut on_disk, line);
+                life.collect(line);
                 ended = audit::ends_session(ended, line);
             };
             let mut found = salvage::recover_ledger(
@@ -85,6 +88,7 @@ impl Store {
             shared: Shared { disk, node, session, rotation },
             audit,
             on_disk,
+            life,
             cases: BTreeMap::new(),
             losses: BTreeMap::new(),
             mended,

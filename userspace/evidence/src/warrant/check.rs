@@ -18,7 +18,7 @@ pub type ParseTarget<'a> = &'a dyn Fn(&str) -> Result<Identifier, String>;
 pub(super) struct Checked {
     pub(super) from_ns: u64,
     pub(super) until_ns: u64,
-    identifiers: Vec<Identifier>,
+    pub(super) identifiers: Vec<Identifier>,
 }
 
 /// Checks what the fields say, whoever signed them.

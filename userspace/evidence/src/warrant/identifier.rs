@@ -45,6 +45,19 @@ impl Kind {
     pub const ALL: [Self; 5] = [Self::Sip, Self::SipAnyHost, Self::SipHost, Self::Tel, Self::Ip];
 }
 
+impl Kind {
+    /// As a policy writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sip => "sip",
+            Self::SipAnyHost => "sip-any-host",
+            Self::SipHost => "sip-host",
+            Self::Tel => "tel",
+            Self::Ip => "ip",
+        }
+    }
+}
+
 impl Identifier {
     /// Its kind.
     pub fn kind(self) -> Kind {

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::acts;
-use super::check::{self, ParseTarget};
+use super::check::{self, Checked, ParseTarget};
 use super::{Code, Draft, Refusal, Warrant};
 use crate::clock;
 use crate::keys::{self, KeyError, KeyPair, Signature};
@@ -53,18 +53,19 @@ pub fn load(path: &Path, trust: &Trust, parse_target: ParseTarget<'_>) -> Result
     let draft = std::str::from_utf8(&text)
         .map_err(|error| refuse(Code::Malformed, format!("not UTF-8: {error}")))
         .and_then(|text| Draft::from_toml(text).map_err(|(code, what)| refuse(code, what)))?;
-    let (from_ns, until_ns) = check(path, &draft, &signers, trust, parse_target)
+    let checked = check(path, &draft, &signers, trust, parse_target)
         .map_err(|refusal| refusal.of(&draft.liid))?;
     let acts = acts::of(path, &text, &signers, trust).map_err(|refusal| refusal.of(&draft.liid))?;
     let warrant = Warrant {
         path: path.to_owned(),
         draft,
-        from_ns,
-        until_ns,
+        from_ns: checked.from_ns,
+        until_ns: checked.until_ns,
         signed_by: signers.first().map(|trusted| trusted.key.id()).unwrap_or_default(),
         text,
         signature,
         acts,
+        identifiers: checked.identifiers,
     };
     let two_person = signers.iter().any(|trusted| trust.policy(&trusted.name).two_person);
     match acts::standing(path, &warrant.acts, two_person) {
@@ -73,22 +74,21 @@ pub fn load(path: &Path, trust: &Trust, parse_target: ParseTarget<'_>) -> Result
     }
 }
 
-/// Checks the fields, the keys' owners and what they may order; gives the window, which a key's
-/// revocation ends.
+/// Checks the fields, the keys' owners and what they may order; a key's revocation ends the window.
 fn check(
     path: &Path,
     draft: &Draft,
     signers: &[&TrustedKey],
     trust: &Trust,
     parse_target: ParseTarget<'_>,
-) -> Result<(u64, u64), Refusal> {
+) -> Result<Checked, Refusal> {
     let is_signer = |trusted: &TrustedKey| signers.iter().any(|it| it.key == trusted.key);
     let mut named = trust.named(&draft.authority).peekable();
     if named.peek().is_some() && !named.any(is_signer) {
         let what = format!("no key of the authority `{}` signed it", draft.authority);
         return Err(Refusal::new(Code::UnknownAuthority, path, what));
     }
-    let checked = check::fields(path, draft, parse_target)?;
+    let mut checked = check::fields(path, draft, parse_target)?;
     let mut until_ns = checked.until_ns;
     // One key may stand there under several names; then each of these must permit it.
     for trusted in signers {
@@ -97,7 +97,8 @@ fn check(
         let revoked = trusted.validity.revoked_ns;
         until_ns = until_ns.min(revoked.map_or(u64::MAX, |at| at.saturating_sub(1)));
     }
-    Ok((checked.from_ns, until_ns))
+    checked.until_ns = until_ns;
+    Ok(checked)
 }
 
 /// Whether what a draft says would be accepted, if an authority signed it as it stands.

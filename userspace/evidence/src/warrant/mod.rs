@@ -43,6 +43,7 @@ pub struct Warrant {
     text: Vec<u8>,
     signature: String,
     acts: Vec<Act>,
+    identifiers: Vec<Identifier>,
 }
 
 impl Warrant {
@@ -64,6 +65,11 @@ impl Warrant {
     /// The identities to be intercepted, as written.
     pub fn targets(&self) -> &[String] {
         &self.draft.targets
+    }
+
+    /// How much each of them names.
+    pub fn identifiers(&self) -> &[Identifier] {
+        &self.identifiers
     }
 
     /// Whether content is ordered, or signalling alone.
@@ -123,7 +129,7 @@ impl Warrant {
         } else {
             return Ok(());
         };
-        Err(Refusal::new(code, &self.path, what))
+        Err(Refusal::new(code, &self.path, what).of_warrant(self.clone()))
     }
 
     /// The authority that it gives, under the number by which the engine knows it. Each record is

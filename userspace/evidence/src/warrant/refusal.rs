@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Act, Warrant};
 
 /// The cause of a refusal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Code {
     /// The file, or its signature's, cannot be read.
@@ -198,7 +198,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(code: Code, path: &Path, what: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, path: &Path, what: impl Into<String>) -> Self {
         Self { code, path: path.to_owned(), what: what.into(), liid: None, warrant: None }
     }
 

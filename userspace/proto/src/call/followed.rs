@@ -199,7 +199,8 @@ impl Followed {
         self.end(self.progress.ended().unwrap_or(finished), sink);
     }
 
-    /// Follows a change of the warrants: withdrawn, prolonged, with or without content.
+    /// Follows a change of the warrants: withdrawn, of other targets, prolonged, with or without
+    /// content.
     pub(super) fn review(
         &mut self,
         now: Timestamp,
@@ -208,7 +209,8 @@ impl Followed {
         sink: &mut Sink<'_>,
     ) {
         for mut binding in core::mem::take(&mut self.bindings) {
-            let Some(warrant) = warrants.get(binding.key.warrant) else {
+            let warrant = warrants.get(binding.key.warrant);
+            let Some(warrant) = warrant.filter(|it| it.targets.contains(&binding.target)) else {
                 let ended = Ended { at: now, cause: Cause::WarrantEnded };
                 self.end_binding(&binding, ended, sink);
                 continue;
