@@ -30,6 +30,8 @@ pub struct Media<'a> {
     pub direction: Direction,
     /// Clock rates of its payload types; in a bundle, those of all its members.
     pub clocks: PayloadClocks,
+    /// Encoding names of its payload types, as `a=rtpmap` has them.
+    pub encodings: Vec<(u8, &'a [u8])>,
     /// Its name within the session (RFC 5888 §4).
     pub mid: Option<&'a [u8]>,
     /// Its port is 0 because it is received where the others of its bundle are (RFC 9143 §6).

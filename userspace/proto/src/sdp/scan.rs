@@ -28,6 +28,9 @@ const MAX_MEDIA: usize = 64;
 /// a few for each of its addresses.
 const MAX_CANDIDATES: usize = 64;
 
+/// There are so many payload types.
+const MAX_ENCODINGS: usize = 128;
+
 /// Reads a session description of any bytes.
 #[must_use]
 pub fn scan(description: &[u8]) -> Session<'_> {
@@ -107,6 +110,7 @@ impl<'a> Scan<'a> {
             rtcp_mux: false,
             direction: self.direction,
             clocks: PayloadClocks::new(),
+            encodings: Vec::new(),
             mid: None,
             bundle_only: false,
             keying: Keying::None,
@@ -171,7 +175,7 @@ fn media_attribute<'a>(media: &mut Media<'a>, name: &[u8], value: &'a [u8]) -> O
         // RFC 8858: only, or as well.
         b"rtcp-mux" | b"rtcp-mux-only" => media.rtcp_mux = true,
         b"rtcp" => media.rtcp = Some(rtcp(value)?),
-        b"rtpmap" => rtpmap(value, &mut media.clocks)?,
+        b"rtpmap" => rtpmap(value, media)?,
         b"mid" => media.mid = Some(value.trim_ascii()),
         b"bundle-only" => media.bundle_only = true,
         b"path" => media.relayed = words(value).nth(1).is_some(),
@@ -208,12 +212,15 @@ fn rtcp(value: &[u8]) -> Option<(u16, Option<IpAddr>)> {
 }
 
 /// `96 opus/48000/2`
-fn rtpmap(value: &[u8], clocks: &mut PayloadClocks) -> Option<()> {
+fn rtpmap<'a>(value: &'a [u8], media: &mut Media<'a>) -> Option<()> {
     let mut words = words(value);
     let payload_type = decimal(words.next()?)?;
     let mut encoding = words.next()?.split(|&byte| byte == b'/');
     let name = encoding.next()?;
-    clocks.map(payload_type, name, decimal(encoding.next()?)?);
+    media.clocks.map(payload_type, name, decimal(encoding.next()?)?);
+    if media.encodings.len() < MAX_ENCODINGS {
+        media.encodings.push((payload_type, name));
+    }
     Some(())
 }
 
