@@ -29,6 +29,12 @@ pub enum Evidence {
         the originals, with their hashes. That it was made is written into the audit, unless a\n\
         capture that runs holds that.")]
     Export(Export),
+    /// Write a call as a stereo WAV: the caller left, the called party right
+    #[command(after_help = "Example:\n  \
+        calltap evidence audio CASE-1/3 --out call.wav\n\n\
+        G.711 is decoded, in either law. Each packet is at its time, and where one is missing is\n\
+        silence. What cannot be heard is named: other encodings, and whatever is encrypted.")]
+    Audio(Audio),
 }
 
 /// Which call is meant.
@@ -68,6 +74,17 @@ pub struct Export {
     /// pcapng has interfaces, comments and names; pcap is for programs that read nothing newer
     #[arg(long, value_enum, default_value = "pcapng")]
     pub format: CopyFormat,
+}
+
+/// `calltap evidence audio`.
+#[derive(Debug, Args)]
+pub struct Audio {
+    /// The call.
+    #[command(flatten)]
+    pub call: Call,
+    /// The file to write, which must not be there
+    #[arg(long, value_name = "FILE.wav")]
+    pub out: PathBuf,
 }
 
 /// How a copy is written.

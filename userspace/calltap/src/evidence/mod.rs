@@ -7,6 +7,7 @@ use std::io;
 use crate::Outcome;
 use crate::cli::Evidence;
 
+pub mod audio;
 pub mod calls;
 pub mod custody;
 pub mod dossier;
@@ -36,6 +37,7 @@ pub fn evidence(command: &Evidence) -> anyhow::Result<Outcome> {
         Evidence::List(arguments) => list::list(arguments),
         Evidence::Show(arguments) => show::show(arguments),
         Evidence::Export(arguments) => export::export(arguments),
+        Evidence::Audio(arguments) => audio::audio(arguments),
     };
     match done {
         // Whoever reads has seen enough: `| head`.

@@ -1,6 +1,7 @@
 //! The file that a copy is written to, and its hash.
 
 use std::fs::{self, OpenOptions};
+use std::io::Read as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +58,26 @@ impl Drop for NewFile {
     }
 }
 
+/// SHA-256 of a file, in lowercase hexadecimal.
+///
+/// # Errors
+/// It cannot be read.
+pub fn sha256(path: &Path) -> std::io::Result<String> {
+    let mut file = fs::File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex(hasher)),
+            read => hasher.update(&buffer[..read]),
+        }
+    }
+}
+
+fn hex(hasher: Sha256) -> String {
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Hashes what is written through it.
 pub struct Hashing<'a> {
     file: &'a fs::File,
@@ -71,7 +92,7 @@ impl<'a> Hashing<'a> {
 
     /// SHA-256 of all that was written, in lowercase hexadecimal.
     pub fn hex(self) -> String {
-        self.hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(self.hasher)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What an investigator asks of evidence, asked of the real program.
 
+mod audio;
 #[path = "../desk/mod.rs"]
 mod desk;
 mod export;

@@ -1,0 +1,166 @@
+//! `calltap evidence audio`: held, sample for sample, against a decoder of another making.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::desk::{Desk, EVER, tshark, words};
+use super::replayed;
+
+/// ITU-T G.711 §3 in another language: segments and steps as the recommendation has them, with
+/// magnitudes of 13 (A) and 14 (µ) bits brought to 16.
+const DECODER: &str = r"
+import sys
+def a_law(byte):
+    byte ^= 0x55
+    segment, step = byte >> 4 & 7, byte & 15
+    value = 2 * step + 1 if segment == 0 else (2 * step + 33) << (segment - 1)
+    return (value if byte & 0x80 else -value) << 3
+def mu_law(byte):
+    byte ^= 0xff
+    segment, step = byte >> 4 & 7, byte & 15
+    value = ((2 * step + 33) << segment) - 33
+    return (-value if byte & 0x80 else value) << 2
+law = {'0': mu_law, '8': a_law}
+for line in sys.stdin:
+    payload_type, payload = line.split()
+    print(*(law[payload_type](byte) for byte in bytes.fromhex(payload)))
+";
+
+/// Both channels of a WAV, left first.
+fn wav(path: &Path) -> [Vec<i16>; 2] {
+    let mut reader = hound::WavReader::open(path).expect("a WAV");
+    let spec = reader.spec();
+    assert_eq!((spec.channels, spec.sample_rate, spec.bits_per_sample), (2, 8000, 16));
+    let samples: Vec<i16> = reader.samples().map(|it| it.expect("a sample")).collect();
+    [0, 1].map(|side| samples.iter().skip(side).step_by(2).copied().collect())
+}
+
+/// The samples of a stream by another decoder, packet after packet, without those of other payload
+/// types; none where it has gaps or anything else than G.711.
+fn decoded(capture: &Path, stream: &Value) -> Option<Vec<i16>> {
+    let (src, ssrc) = (stream["src"].as_str()?, stream["ssrc"].as_str()?);
+    let port = src.rsplit(':').next()?;
+    let filter = format!("rtp.ssrc == {ssrc} and udp.srcport == {port}");
+    let packets = tshark(capture, &filter, &["rtp.seq", "rtp.p_type", "rtp.payload"]);
+    let mut lines = String::new();
+    for (packet, next) in packets.iter().zip(packets.iter().skip(1).map(Some).chain([None])) {
+        let number = |it: &Vec<String>| it[0].parse::<u16>().expect("a sequence number");
+        if !matches!(&*packet[1], "0" | "8")
+            || next.is_some_and(|it| number(it) != number(packet).wrapping_add(1))
+        {
+            return None;
+        }
+        lines += &format!("{} {}\n", packet[1], packet[2].replace(':', ""));
+    }
+    let path = capture.with_extension("payloads");
+    fs::write(&path, lines).unwrap();
+    let input = fs::File::open(&path).unwrap();
+    let output = Command::new("python3").args(["-c", DECODER]).stdin(input).output();
+    let output = output.expect("python3 runs");
+    assert!(output.status.success(), "{}", words(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    Some(text.split_whitespace().map(|it| it.parse().expect("a sample")).collect())
+}
+
+/// Whether `samples` stand in `side` one after the other, with nothing but silence around them.
+fn is_within(side: &[i16], samples: &[i16]) -> bool {
+    (0..=side.len().saturating_sub(samples.len())).any(|at| {
+        let (before, rest) = side.split_at(at);
+        let (here, after) = rest.split_at(samples.len());
+        here == samples && before.iter().chain(after).all(|sample| *sample == 0)
+    })
+}
+
+#[test]
+fn both_parties_are_heard_on_their_sides_as_another_decoder_hears_them() {
+    for capture in ["calls.pcapng", "calls-tcp.pcapng"] {
+        let desk = replayed(capture, &[]);
+        desk.fine(&["evidence", "export", "1", "--out", "copy.pcapng"]);
+        let said = desk.fine(&["evidence", "audio", "1", "--out", "call.wav"]);
+        assert!(said.contains("\nleft       sip:alice@example.net, "), "{said}");
+        let sides = wav(&desk.path("call.wav"));
+        let shown = desk.fine(&["evidence", "show", "1", "--json"]);
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        let caller = shown["messages"][0]["src"].as_str().unwrap().split(':').next().unwrap();
+        let streams = shown["call"]["streams"].as_array().unwrap();
+        assert_eq!(streams.len(), 2);
+        for stream in streams {
+            let samples = decoded(&desk.path("copy.pcapng"), stream).expect("G.711 without gaps");
+            assert!(samples.len() >= 8000 && samples.iter().any(|sample| *sample != 0));
+            let side = usize::from(!stream["src"].as_str().unwrap().starts_with(caller));
+            assert!(is_within(&sides[side], &samples), "{capture}: {stream}");
+        }
+        let output = desk.run(&["evidence", "audio", "1", "--out", "call.wav"]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(words(&output).contains("call.wav is there already"));
+        desk.fine(&["verify", "evidence"]);
+    }
+}
+
+#[test]
+fn a_call_of_which_nothing_can_be_heard_leaves_no_file() {
+    let desk = Desk::new();
+    let warrant = desk.iri_only_warrant("CASE-1", &[super::ALICE]);
+    desk.replay(&super::pcap("calls.pcapng"), &warrant, &[]);
+    let output = desk.run(&["evidence", "audio", "1", "--out", "call.wav"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(words(&output).contains("nothing of call CASE-1/1 can be heard"), "{}", words(&output));
+    assert!(!desk.path("call.wav").exists());
+}
+
+#[test]
+fn g711_calls_of_the_corpus_are_heard_as_another_decoder_hears_them() {
+    let Some(corpus) = std::env::var_os("CALLTAP_CORPUS").map(PathBuf::from) else {
+        println!("SKIPPED: CALLTAP_CORPUS names no folder of captures");
+        return;
+    };
+    let mut truths: Vec<_> =
+        fs::read_dir(corpus.join("truth")).unwrap().map(|it| it.unwrap().path()).collect();
+    truths.sort();
+    let (mut equal, mut wrong) = (0, Vec::new());
+    for truth in truths {
+        let truth: Value = serde_json::from_slice(&fs::read(&truth).unwrap()).unwrap();
+        let file = truth["file"].as_str().unwrap_or_default().to_owned();
+        let parties = truth["calls"].as_array().into_iter().flatten();
+        let mut parties: Vec<_> = parties.filter_map(|call| call["from_uri"].as_str()).collect();
+        parties.retain(|uri| calltap_proto::target::parse(uri).is_ok());
+        parties.dedup();
+        parties.truncate(8);
+        if parties.is_empty() {
+            continue;
+        }
+        let desk = Desk::new();
+        let warrant = desk.warrant("PARTY", &parties, EVER);
+        let found = desk.replay(&corpus.join(&file), &warrant, &[]);
+        for call in found["calls"].as_array().unwrap() {
+            let streams: Vec<_> = call["streams"].as_array().unwrap().iter().collect();
+            let clear = |it: &&Value| {
+                it["encryption"] == "none" && matches!(it["payload_type"].as_u64(), Some(0 | 8))
+            };
+            // Of two hops one is heard; two streams are two parties.
+            if streams.len() != 2 || !streams.iter().all(clear) {
+                continue;
+            }
+            let name = format!("PARTY/{}", call["cin"]);
+            desk.fine(&["evidence", "export", &name, "--out", "copy.pcapng"]);
+            desk.fine(&["evidence", "audio", &name, "--out", "call.wav"]);
+            let sides = wav(&desk.path("call.wav"));
+            for stream in streams {
+                let Some(samples) = decoded(&desk.path("copy.pcapng"), stream) else { continue };
+                match sides.iter().any(|side| is_within(side, &samples)) {
+                    true => equal += 1,
+                    false => wrong.push(format!("{file} {name}: {}", stream["src"])),
+                }
+            }
+            for file in ["copy.pcapng", "call.wav"] {
+                fs::remove_file(desk.path(file)).unwrap();
+            }
+        }
+    }
+    println!("{equal} streams are equal");
+    assert!(wrong.is_empty(), "{equal} are equal, and not:\n{}", wrong.join("\n"));
+    assert!(equal > 20, "{equal}");
+}
