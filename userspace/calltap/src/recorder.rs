@@ -252,6 +252,9 @@ impl Recorder {
     /// Lets time pass: flushes, and rotates what is due. Gives the warrants stopped by it.
     pub fn tick(&mut self, now_ns: u64) -> Vec<u32> {
         let errors = self.store.tick(now_ns);
+        for cause in errors.iter().filter(|it| !matches!(it, store::Error::Write { .. })) {
+            error!("{cause}");
+        }
         errors.iter().filter_map(|error| self.stop(error)).collect()
     }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use calltap_evidence::act;
 use calltap_evidence::keys::KeyPair;
 use calltap_evidence::session::{Clock, InterfaceFacts, Program, Rotation, Session};
 use calltap_evidence::store::{self, Store};
@@ -19,6 +20,7 @@ use crate::config::{Config, JoinRule, NumberRule, RotationRule};
 use crate::follow::{Order, Rules};
 use crate::paper::{self, Papers, log_refusal};
 use crate::recorder::Recorder;
+use crate::summary::Frames;
 
 /// The program as evidence names it.
 pub const TOOL: &str = concat!("calltap ", env!("CARGO_PKG_VERSION"));
@@ -100,6 +102,22 @@ pub(crate) fn admit(
         store.activated(warrant)?;
     }
     Ok(Ok(order(warrant, id, next_cin)))
+}
+
+/// Has the audit, whose session is over, say what became of the frames.
+pub fn audit_frames(evidence: &Path, node: &KeyPair, frames: &Frames) {
+    let mut details = vec![
+        ("seen".to_owned(), frames.seen),
+        ("passed".to_owned(), frames.passed),
+        ("filtered".to_owned(), frames.filtered),
+        ("delivered".to_owned(), frames.delivered),
+    ];
+    details.extend(frames.lost.iter().map(|(place, frames)| (format!("lost {place}"), *frames)));
+    let details: Vec<_> = details.into_iter().map(|(name, it)| (name, it.to_string())).collect();
+    let details: Vec<_> = details.iter().map(|(name, it)| (name.as_str(), it.as_str())).collect();
+    if let Err(cause) = act::record(evidence, node, "frames-counted", &details) {
+        warn!("the audit does not say what became of the frames: {cause}");
+    }
 }
 
 /// A `next_cin` of 0 leaves it to who executes the warrant already.

@@ -88,8 +88,14 @@ impl Prepared {
     ) -> anyhow::Result<(Outcome, Summary)> {
         let Self { config, mut papers, node, inputs } = self;
         let session = recording::replay_session();
-        let (mut recorder, orders) =
-            recording::open(&execution.evidence, &config, node, &mut papers, session, Vec::new())?;
+        let (mut recorder, orders) = recording::open(
+            &execution.evidence,
+            &config,
+            node.clone(),
+            &mut papers,
+            session,
+            Vec::new(),
+        )?;
         recorder.audit("confined", &confinement.details())?;
         let mut outlet = Outlet {
             recorder,
@@ -115,6 +121,7 @@ impl Prepared {
             }
         }
         let (fine, summary) = replay.finish();
+        recording::audit_frames(&execution.evidence, &node, &summary.frames);
         let outcome = if whole && fine { Outcome::Fine } else { Outcome::NotFine };
         Ok((outcome, summary))
     }

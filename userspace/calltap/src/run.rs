@@ -56,13 +56,15 @@ pub fn execute(arguments: &cli::Run) -> anyhow::Result<(Outcome, Summary)> {
         Places::default().reading([&execution.trust, warrants]).writing(&execution.evidence)?;
     let confinement = Confinement::to(Work::Capture, &places, config.confinement)?;
     let (mut recorder, orders) =
-        recording::open(&execution.evidence, &config, node, &mut papers, session, links)?;
+        recording::open(&execution.evidence, &config, node.clone(), &mut papers, session, links)?;
     recorder.audit("confined", &confinement.details())?;
     let engine = Engine::start(wire, recorder, orders, &config, clock)?;
     info!("{CAPTURING} on {}", interfaces.join(", "));
     let docket = Docket::new(warrants, &execution.trust, &config, papers);
     let ended = engine.control(*seconds, docket)?;
-    ended.summary()
+    let (outcome, summary) = ended.summary()?;
+    recording::audit_frames(&execution.evidence, &node, &summary.frames);
+    Ok((outcome, summary))
 }
 
 impl Ended {

@@ -8,6 +8,7 @@ use crate::carry::{self, LiveCall};
 use crate::checkpoint::{self, Checkpoint, OpenVolume};
 use crate::chunk::Encoded;
 use crate::disk::Disk;
+use crate::figures::Figures;
 use crate::keys::KeyPair;
 use crate::ledger::Ledger;
 use crate::lines::{CallLine, VolumeLine};
@@ -60,6 +61,8 @@ pub(crate) struct Case {
     pub(crate) losses: BTreeMap<String, u64>,
     /// Records that were taken, or offered, and are in no volume.
     pub(crate) unwritten: u64,
+    /// What oversight is told of it.
+    pub(crate) figures: Figures,
     /// Set by the first write that failed: nothing is taken any more.
     pub(crate) stopped: bool,
 }
@@ -96,6 +99,7 @@ impl Case {
         line.liid.clone_from(&self.liid);
         self.last_cin = self.last_cin.max(line.cin);
         self.live.remove(&line.cin).unwrap_or_default().fill(&mut line);
+        self.figures.call(&serde_json::to_value(&line).unwrap_or_default());
         self.ended.push(line);
     }
 
@@ -220,6 +224,7 @@ impl Case {
     /// Puts a sealed volume's line into the manifest.
     pub(crate) fn put_volume(&mut self, shared: &Shared, line: VolumeLine) -> io::Result<()> {
         self.previous = Some(line.file.clone());
+        self.figures.volume(&serde_json::to_value(&line).unwrap_or_default());
         self.manifest.append(&shared.node, &[line])?;
         self.losses.clear();
         self.write_checkpoint(shared, true)

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use super::{Error, Store};
 use crate::audit::{AuditLine, CaseOpened};
+use crate::figures;
 use crate::life::{Event, SHA256};
 use crate::trust::Trust;
 use crate::warrant::{Act, Code, Deed, Identifier, Kind, Refusal, Warrant};
@@ -166,6 +167,7 @@ impl Store {
         self.note_case(opened)?;
         if let Some(case) = self.cases.get_mut(&id) {
             case.order = warrant.into();
+            case.figures.persons = figures::persons(&self.shared.node, warrant.targets());
         }
         self.modified(warrant)
     }

@@ -18,6 +18,7 @@ use crate::case::{Case, Shared};
 use crate::checkpoint::Checkpoint;
 use crate::chunk::Encoded;
 use crate::digest;
+use crate::figures;
 use crate::ledger::{Head, Ledger};
 use crate::life::Life;
 use crate::lines::{CallLine, VolumeLine};
@@ -29,6 +30,9 @@ use crate::who::Who;
 
 /// What was appended reaches the system at least this often.
 const FLUSH: Duration = Duration::from_millis(500);
+
+/// How often the audit is told what was kept, in a session that goes on.
+const COUNTED: Duration = Duration::from_secs(24 * 3600);
 
 /// An evidence directory with this process as its one writer.
 ///
@@ -47,6 +51,8 @@ pub struct Store {
     mended: Vec<Mended>,
     sync: Sync,
     flushed: Instant,
+    /// When the audit was last told what was kept.
+    counted: Instant,
     /// Where in its ledgers each admitted case's session begins.
     began: BTreeMap<u32, Began>,
     /// The audit file, locked for as long as this store lives.
@@ -94,6 +100,7 @@ impl Store {
         self.modified(warrant)?;
         let mut case = self.open_case(liid, &mut Vec::new())?;
         case.order = warrant.into();
+        case.figures.persons = figures::persons(&self.shared.node, warrant.targets());
         let next_cin = case.last_cin.saturating_add(1);
         let began = Began { manifest: case.manifest.bytes(), calls: case.calls.bytes() };
         self.began.insert(id, began);
@@ -169,6 +176,9 @@ impl Store {
         if self.flushed.elapsed() >= FLUSH {
             errors.append(&mut self.flush());
         }
+        if self.counted.elapsed() >= COUNTED {
+            errors.extend(self.audit_figures().err());
+        }
         errors
     }
 
@@ -235,12 +245,24 @@ impl Store {
                 heads.insert(format!("{}/calls", case.liid), case.calls.head().clone());
             }
         }
+        errors.extend(self.audit_figures().err());
         let event = audit::SESSION_STOPPED.to_owned();
         let line = AuditLine { event, heads, details, ..AuditLine::default() };
         errors.extend(self.append_audit(line).err());
         let mut summary = self.summary();
         summary.errors.splice(..0, errors);
         summary
+    }
+
+    /// Writes into the audit what was kept under each LIID, in numbers.
+    fn audit_figures(&mut self) -> Result<(), Error> {
+        self.counted = Instant::now();
+        let figures: Vec<_> =
+            self.cases.values().map(|case| case.figures.details(&case.liid)).collect();
+        figures.into_iter().try_for_each(|details| {
+            let event = figures::EVENT.to_owned();
+            self.append_audit(AuditLine { event, details, ..AuditLine::default() })
+        })
     }
 
     /// Does something to every case that is not stopped, and stops those where it fails.

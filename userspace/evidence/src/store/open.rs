@@ -94,6 +94,7 @@ impl Store {
             mended,
             sync,
             flushed: Instant::now(),
+            counted: Instant::now(),
             began: BTreeMap::new(),
             _lock: lock,
         };

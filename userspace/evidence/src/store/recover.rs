@@ -11,6 +11,7 @@ use super::{Error, Mended, Store, empty_heads};
 use crate::audit::CaseOpened;
 use crate::case::{Case, Order};
 use crate::checkpoint::{self, Checkpoint, OpenVolume};
+use crate::figures::Figures;
 use crate::salvage::{self, Leftover};
 use crate::warrant::Warrant;
 use crate::{digest, layout, volume};
@@ -54,17 +55,21 @@ impl Store {
         let (dir, node) = (self.root.join(liid), self.shared.node.public());
         let vouched = read_checkpoint(&dir, liid, node)?;
         let mut sealed = BTreeSet::new();
-        let (mut previous, mut last_cin) = (None, 0);
+        let (mut previous, mut last_cin, mut figures) = (None, 0, Figures::default());
         let mut visit = |line: &Value| {
             let file = line.get("file").and_then(Value::as_str).map(str::to_owned);
             sealed.extend(file.clone());
             previous = file;
             last_cin = last_cin.max(number(line, "last_cin"));
+            figures.volume(line);
         };
         let (path, name) = (dir.join(layout::MANIFEST), format!("{liid}/manifest"));
         let manifest =
             salvage::recover_ledger(path, &name, &vouched.head("manifest"), node, &mut visit)?;
-        let mut visit = |line: &Value| last_cin = last_cin.max(number(line, "cin"));
+        let mut visit = |line: &Value| {
+            last_cin = last_cin.max(number(line, "cin"));
+            figures.call(line);
+        };
         let (path, name) = (dir.join(layout::CALLS), format!("{liid}/calls"));
         let calls = salvage::recover_ledger(path, &name, &vouched.head("calls"), node, &mut visit)?;
         let copies = self.on_disk.get(liid).map(Vec::as_slice).unwrap_or_default();
@@ -86,6 +91,7 @@ impl Store {
             ended: Vec::new(),
             losses: BTreeMap::new(),
             unwritten: 0,
+            figures,
             stopped: false,
         };
         if let Some(open) = open {

@@ -42,8 +42,14 @@ fn each_line_of_the_audit_says_who_did_it_and_when() {
     note(&court).unwrap();
     let lines = lines(&court.root());
     let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
-    let expected =
-        ["session-started", "configuration", "case-opened", "session-stopped", "evidence-verified"];
+    let expected = [
+        "session-started",
+        "configuration",
+        "case-opened",
+        "measure-figures",
+        "session-stopped",
+        "evidence-verified",
+    ];
     assert_eq!(events, expected);
     let who = serde_json::to_value(Who::here()).unwrap();
     for line in lines {
