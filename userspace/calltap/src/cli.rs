@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod evidence;
 
-pub use evidence::{Audio, Call, CopyFormat, Evidence, Export, List, Show};
+pub use evidence::{Audio, Call, CopyFormat, Evidence, Export, List, Report, Show};
 
 /// Executes an interception warrant on a mirror port, and nothing more.
 #[derive(Debug, Parser)]

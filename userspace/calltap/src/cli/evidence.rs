@@ -35,6 +35,12 @@ pub enum Evidence {
         G.711 is decoded, in either law. Each packet is at its time, and where one is missing is\n\
         silence. What cannot be heard is named: other encodings, and whatever is encrypted.")]
     Audio(Audio),
+    /// Write a call's report: one page that opens anywhere, without a network
+    #[command(after_help = "Example:\n  \
+        calltap evidence report CASE-1/3 --html call.html\n\n\
+        Parties, ladder, every message, streams with jitter, delay and loss, audio to be played,\n\
+        and custody with hashes and how to check them. It loads nothing and runs no script.")]
+    Report(Report),
 }
 
 /// Which call is meant.
@@ -85,6 +91,17 @@ pub struct Audio {
     /// The file to write, which must not be there
     #[arg(long, value_name = "FILE.wav")]
     pub out: PathBuf,
+}
+
+/// `calltap evidence report`.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// The call.
+    #[command(flatten)]
+    pub call: Call,
+    /// The page to write, which must not be there
+    #[arg(long, value_name = "FILE.html")]
+    pub html: PathBuf,
 }
 
 /// How a copy is written.

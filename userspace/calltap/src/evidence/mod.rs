@@ -20,6 +20,7 @@ pub mod list;
 pub mod new_file;
 pub mod ownership;
 pub mod progress;
+pub mod report;
 pub mod row;
 pub mod show;
 pub mod signalling;
@@ -37,6 +38,7 @@ pub fn evidence(command: &Evidence) -> anyhow::Result<Outcome> {
         Evidence::List(arguments) => list::list(arguments),
         Evidence::Show(arguments) => show::show(arguments),
         Evidence::Export(arguments) => export::export(arguments),
+        Evidence::Report(arguments) => report::report(arguments),
         Evidence::Audio(arguments) => audio::audio(arguments),
     };
     match done {

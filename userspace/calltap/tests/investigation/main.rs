@@ -5,6 +5,7 @@ mod audio;
 mod desk;
 mod export;
 mod list;
+mod report;
 mod show;
 mod unfinished;
 

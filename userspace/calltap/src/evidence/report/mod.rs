@@ -1,0 +1,72 @@
+//! `calltap evidence report`: one call as one page that opens without a network and runs no script.
+
+mod html;
+mod page;
+mod plots;
+mod rungs;
+mod series;
+
+use std::io::{BufWriter, Cursor, Write as _};
+
+use anyhow::Context as _;
+
+use super::audio::{Heard, RATE};
+use super::custody;
+use super::dossier::Dossier;
+use super::new_file::{self, NewFile};
+use super::signalling::Said;
+use crate::{Outcome, cli};
+use series::Flow;
+
+/// Audio beyond this many samples, twenty minutes, is not put into the page.
+const PLAYABLE: usize = RATE as usize * 20 * 60;
+
+/// Writes a call's report into a new file.
+///
+/// # Errors
+/// The call is not found, a volume is altered or cannot be read, the file is there already or cannot
+/// be written.
+pub fn report(arguments: &cli::Report) -> anyhow::Result<Outcome> {
+    let dossier = Dossier::open(&arguments.call)?;
+    let out = NewFile::create(&arguments.html, &dossier.dir)?;
+    let signalling = dossier.signalling()?;
+    let heard = Heard::of(&dossier, &signalling)?;
+    let series = series::read(&dossier, &signalling)?;
+    let page = page::page(&Contents {
+        dossier: &dossier,
+        messages: &signalling.messages,
+        heard: &heard,
+        wav: wav(&heard)?,
+        series: &series,
+    });
+    let unwritable = || arguments.html.display().to_string();
+    let mut writer = BufWriter::new(&out.file);
+    writer.write_all(page.as_bytes()).and_then(|()| writer.flush()).with_context(unwritable)?;
+    drop(writer);
+    let sha256 = new_file::sha256(&arguments.html).with_context(unwritable)?;
+    out.keep().with_context(unwritable)?;
+    println!("report     {} of call {}", arguments.html.display(), dossier.name());
+    println!("sha256     {sha256}");
+    let details = [("call", dossier.name()), ("sha256", sha256)];
+    custody::record(&dossier, "evidence-reported", &details);
+    Ok(Outcome::Fine)
+}
+
+/// What a page is made of.
+struct Contents<'a> {
+    dossier: &'a Dossier,
+    messages: &'a [Said],
+    heard: &'a Heard,
+    /// The audio as WAV; none where there is none, or too much.
+    wav: Option<Vec<u8>>,
+    series: &'a std::collections::BTreeMap<Flow, series::Series>,
+}
+
+fn wav(heard: &Heard) -> anyhow::Result<Option<Vec<u8>>> {
+    if heard.is_silent() || heard.caller.len().max(heard.called.len()) > PLAYABLE {
+        return Ok(None);
+    }
+    let mut out = Cursor::new(Vec::new());
+    heard.write(&mut out)?;
+    Ok(Some(out.into_inner()))
+}
