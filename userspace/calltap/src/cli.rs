@@ -95,6 +95,8 @@ pub enum Warrant {
     /// Enter a warrant's identifiers again, as the first or second of two operators: appends to
     /// FILE.acts
     Activate(Activate),
+    /// Say by rule what a warrant would match in captures, and keep nothing of them
+    DryRun(DryRun),
 }
 
 /// What is done to a warrant.
@@ -135,6 +137,25 @@ pub struct Activate {
     /// An identifier of the order, entered again; without it, each is asked for
     #[arg(long = "target", value_name = "TARGET")]
     pub targets: Vec<String>,
+}
+
+/// `calltap warrant dry-run`.
+#[derive(Debug, Args)]
+pub struct DryRun {
+    /// The signed warrant; it need not be activated yet
+    pub file: PathBuf,
+    /// Capture files, pcap or pcapng, in the order of their time
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+    /// The directory of the trusted authorities' public keys
+    #[arg(long, value_name = "DIR")]
+    pub trust: PathBuf,
+    /// Settings: ports, numbering, joins
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print the result as one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `calltap warrant new`.

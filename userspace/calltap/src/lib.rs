@@ -19,6 +19,7 @@ pub mod docket;
 pub mod doctor;
 pub mod drafting;
 pub mod drift;
+pub mod dry_run;
 pub mod engine;
 pub mod evidence;
 pub mod follow;

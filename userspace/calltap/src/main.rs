@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use calltap::cli::{Authority, Cli, Command, Warrant};
 use calltap::{
-    Outcome, acting, audit, confine, demo, doctor, drafting, evidence, paper, replay, run, verify,
+    Outcome, acting, audit, confine, demo, doctor, drafting, dry_run, evidence, paper, replay, run,
+    verify,
 };
 use calltap_evidence::warrant::Deed;
 use clap::Parser as _;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Warrant(Warrant::Suspend(act)) => acting::suspend_or_resume(&act, Deed::Suspended),
         Command::Warrant(Warrant::Resume(act)) => acting::suspend_or_resume(&act, Deed::Resumed),
         Command::Warrant(Warrant::Activate(arguments)) => acting::activate(&arguments),
+        Command::Warrant(Warrant::DryRun(arguments)) => dry_run::dry_run(&arguments),
         Command::Replay(arguments) => replay::replay(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),

@@ -2,7 +2,7 @@
 //!
 //! One thread and the frames' own time, so that the same input gives the same evidence.
 
-mod filter;
+pub(crate) mod filter;
 
 use std::path::PathBuf;
 

@@ -284,6 +284,36 @@ fn a_warrant_that_two_must_activate_takes_two_who_enter_it_right() {
 }
 
 #[test]
+fn a_dry_run_says_by_rule_what_would_match_and_names_and_keeps_nothing() {
+    let desk = Desk::new();
+    let file = desk.warrant("L-1", &["tel:+3225550123", ALICE], EVER);
+    fs::write(desk.path("trust/trust.toml"), "[authority.court]\ntwo_person = true\n").unwrap();
+    let before = desk.files(".");
+    let mut command = desk.command();
+    command.args(["warrant", "dry-run", &file]).arg(calls()).args(["--trust", "trust", "--json"]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    for name in ["alice", "friend", "stranger", "example.net", "192.0.2", "198.51.100"] {
+        assert!(!words(&output).contains(name), "{}", words(&output));
+    }
+    assert_eq!(desk.files("."), before, "no file was made");
+    let dry: Value = serde_json::from_slice(&output.stdout).unwrap();
+    fs::write(desk.path("trust/trust.toml"), "").unwrap();
+    let found = desk.replay(calls(), &file, &[]);
+    let rules = &dry["rules"];
+    assert!(rules.as_array().unwrap().iter().all(|rule| rule["target"] == 2), "{dry}");
+    assert_eq!(sum(rules, "calls"), found["calls"].as_array().unwrap().len() as u64, "{dry}");
+    assert_eq!(sum(rules, "messages"), sum(&found["calls"], "iri_packets"), "{dry}");
+    assert_eq!(sum(rules, "media"), sum(&found["calls"], "cc_packets"), "{dry}");
+    // Nobody searches a capture for whom he likes.
+    let draft = desk.draft("L-2", &[ALICE], EVER);
+    let mut command = desk.command();
+    command.args(["warrant", "dry-run", &draft]).arg(calls()).args(["--trust", "trust"]);
+    let output = command.output().unwrap();
+    assert!(words(&output).contains("refused: unsigned: "), "{}", words(&output));
+}
+
+#[test]
 fn a_change_is_a_new_version_and_never_an_edit() {
     let desk = Desk::new();
     let file = desk.warrant("L-1", &[ALICE], EVER);

@@ -22,7 +22,7 @@ const REMEMBERED: usize = 65_536;
 
 /// What becomes of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
+pub(crate) enum Found {
     /// It may be signalling, or is a fragment: the tracker has it.
     Signalling,
     /// An open endpoint or network asks for it.
@@ -33,7 +33,7 @@ pub(super) enum Found {
 
 /// The filter's own state: what the kernel keeps in maps beside the endpoints.
 #[derive(Debug)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     ports: HashSet<u16>,
     strangers: RefCell<HashMap<FragmentKey, u64>>,
     /// TCP streams, in both directions, in which a start line was seen.
@@ -42,7 +42,7 @@ pub(super) struct Filter {
 
 impl Filter {
     /// A filter that takes these ports for signalling.
-    pub(super) fn new(ports: &[u16]) -> Self {
+    pub(crate) fn new(ports: &[u16]) -> Self {
         Self {
             ports: ports.iter().copied().collect(),
             strangers: RefCell::default(),
@@ -51,7 +51,7 @@ impl Filter {
     }
 
     /// Judges a frame at its own time; `until` is the latest end of the warrants then in force.
-    pub(super) fn judge(
+    pub(crate) fn judge(
         &mut self,
         now: Timestamp,
         until: Option<Timestamp>,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::{Act, Warrant};
+use super::{Act, Draft, Warrant};
 
 /// The cause of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -215,6 +215,11 @@ impl Refusal {
     /// The warrant's hash, where it holds by itself and only its state or another one is against it.
     pub fn sha256(&self) -> Option<String> {
         self.warrant().map(Warrant::sha256)
+    }
+
+    /// Its fields, likewise.
+    pub fn draft(&self) -> Option<&Draft> {
+        self.warrant().map(Warrant::draft)
     }
 
     /// What was done to it, likewise.
