@@ -113,7 +113,7 @@ impl Docket {
         if self.waits || seen != self.seen {
             let config = &self.config;
             let papers = paper::trusted(&self.trust, config)
-                .and_then(|trust| paper::directory(&self.warrants, trust));
+                .and_then(|trust| paper::directory(&self.warrants, trust, now_ns));
             match papers {
                 Ok(papers) => {
                     (self.seen, self.failed) = (seen, false);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use calltap_evidence::chunk::Chunk;
 use calltap_xdp::Statistics;
-use calltap_xdp::clock::Offset;
+use calltap_xdp::clock::{self, Offset};
 use crossbeam::channel::{Sender, bounded, unbounded};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -27,10 +27,11 @@ use crate::hearing::Hearing;
 use crate::intake::{Intake, Open, Tally};
 use crate::pool::Pool;
 use crate::recorder::{Delivery, Recorded, Recorder};
+use crate::resume::Unfinished;
 use crate::signalling::{self, Closing, Reach, Request};
 use crate::wire::{Bound, Wire};
 use crate::worker::Worker;
-use crate::{paper, recording, writer};
+use crate::{recording, writer};
 
 /// Empty buffers for each worker: what the threads behind it may lag.
 const BATCHES: usize = 32;
@@ -61,19 +62,20 @@ pub struct Engine {
     recorder: JoinHandle<Recorded>,
     requests: Sender<Request>,
     deliver: Sender<Delivery>,
+    clock: Offset,
     alarms: mpsc::UnboundedReceiver<Alarm>,
     stop: Arc<AtomicBool>,
 }
 
 impl Engine {
-    /// Starts every thread.
+    /// Starts every thread, executes the orders, and follows the calls that were unfinished.
     ///
     /// # Errors
     /// A thread that does not start.
     pub fn start(
         wire: Wire,
         recorder: Recorder,
-        orders: Vec<Order>,
+        (orders, unfinished): (Vec<Order>, Vec<Unfinished>),
         config: &Config,
         clock: Offset,
     ) -> anyhow::Result<Self> {
@@ -125,7 +127,7 @@ impl Engine {
         let rules = recording::rules(config);
         let (ready, is_ready) = bounded(1);
         let signalling = spawn("signalling", move || {
-            signalling::follow(reach, orders, rules, hearing, &requested, &ready)
+            signalling::follow(reach, (orders, unfinished), rules, hearing, &requested, &ready)
         })?;
         let (seen, execute) = (requests.clone(), requests.clone());
         let recorder = spawn("recorder", move || {
@@ -141,7 +143,7 @@ impl Engine {
         })?;
         // A frame that comes from now on finds everything in its place.
         let _ = is_ready.recv();
-        Ok(Self { workers, signalling, recorder, requests, deliver, alarms, stop })
+        Ok(Self { workers, signalling, recorder, requests, deliver, clock, alarms, stop })
     }
 }
 
@@ -217,9 +219,10 @@ impl Engine {
     /// Looks where the warrants and keys lie, and has what changed carried out.
     ///
     /// What is to stop is told the thread that owns the kernel's maps first; what is to begin, the
-    /// recorder, as nothing may be captured that has no place in the evidence yet.
+    /// recorder, as nothing may be captured that has no place in the evidence yet. The time is the
+    /// boot clock's, so that setting the system's neither ends nor prolongs anything.
     fn look(&self, docket: &mut Docket) {
-        for change in docket.look(paper::now_ns()) {
+        for change in docket.look(self.clock.unix_ns(clock::boot_ns())) {
             if let Change::Halt { id, .. } = &change {
                 let _ = self.requests.send(Request::Withdraw(*id));
             }

@@ -2,7 +2,7 @@
 //!
 //! `replay` and `run` share this: they differ only in their [`Effects`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use calltap_evidence::lines::Match;
 use calltap_evidence::record::{Authority, Record};
@@ -13,6 +13,7 @@ use calltap_proto::{CallKey, Cause, Event, Identity, Joins, Kept, Limits, Timest
 use crate::content::{Binding, Command, Content, Doubt, Network};
 use crate::listening::Listening;
 use crate::recorder::{CallFacts, Note};
+use crate::resume::Unfinished;
 
 /// What following a call asks of the rest of the engine.
 pub trait Effects {
@@ -175,6 +176,48 @@ impl Follower {
         if is_left {
             listening.keep(&kept, &explained, effects);
         }
+    }
+
+    /// Follows again the calls that an earlier session has recorded the beginning of: nothing is
+    /// recorded a second time. Gives those that go on.
+    pub fn resume(
+        &mut self,
+        unfinished: &Unfinished,
+        now: Timestamp,
+        effects: &mut impl Effects,
+    ) -> BTreeSet<CallKey> {
+        let Self { tracker, listening } = self;
+        for (call, call_id) in &unfinished.calls {
+            if let Some(call_id) = call_id {
+                tracker.remember(*call, call_id);
+            }
+        }
+        let mut open = BTreeSet::new();
+        for frame in &unfinished.frames {
+            tracker.feed(frame.kept(), &mut |event| {
+                match &event {
+                    Event::CallOpened { call, .. } => drop(open.insert(*call)),
+                    Event::CallEnded { call, .. } => drop(open.remove(call)),
+                    Event::MediaOpened { .. } | Event::MediaClosed { .. } => {}
+                    _ => return,
+                }
+                listening.carry_out(event, effects);
+            });
+        }
+        for call in &open {
+            let until_ns = now.0;
+            let told = unfinished.told.contains(call);
+            let from_ns = unfinished.last_ns;
+            effects.note(Note::Resumed { call: *call, from_ns, until_ns, told });
+            tracker.doubt(*call, Timestamp(from_ns));
+        }
+        tracker.tick(now, &mut |event| {
+            if let Event::CallEnded { call, .. } = &event {
+                open.remove(call);
+            }
+            listening.carry_out(event, effects);
+        });
+        open
     }
 
     /// Takes in a frame of media.

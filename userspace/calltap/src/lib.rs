@@ -35,6 +35,7 @@ pub mod pool;
 pub mod recorder;
 pub mod recording;
 pub mod replay;
+pub mod resume;
 pub mod run;
 pub mod signalling;
 pub mod summary;

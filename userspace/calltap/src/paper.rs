@@ -66,11 +66,11 @@ pub fn files(paths: &[PathBuf], trust: Trust) -> Papers {
     papers
 }
 
-/// Loads every `*.toml` of a directory.
+/// Loads every `*.toml` of a directory, as of `now_ns`.
 ///
 /// # Errors
 /// The directory cannot be read.
-pub fn directory(dir: &Path, trust: Trust) -> anyhow::Result<Papers> {
+pub fn directory(dir: &Path, trust: Trust, now_ns: u64) -> anyhow::Result<Papers> {
     let unreadable = || format!("warrants {}", dir.display());
     let mut paths = Vec::new();
     for entry in fs::read_dir(dir).with_context(unreadable)? {
@@ -82,7 +82,6 @@ pub fn directory(dir: &Path, trust: Trust) -> anyhow::Result<Papers> {
     paths.sort();
     let mut papers = files(&paths, trust);
     // A warrant that has ended is refused here; one that has not begun is waited for.
-    let now_ns = now_ns();
     let mut live = Vec::new();
     for warrant in papers.warrants {
         match warrant.in_force(now_ns) {

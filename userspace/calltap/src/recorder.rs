@@ -4,6 +4,7 @@
 mod change;
 mod flow_line;
 mod live;
+mod restart;
 mod sayings;
 mod stream_line;
 
@@ -50,6 +51,30 @@ pub enum Note {
         endpoint: SocketAddr,
         /// The other.
         peer: SocketAddr,
+    },
+    /// The call goes on after a time in which nothing was captured.
+    Resumed {
+        /// The call.
+        call: CallKey,
+        /// The last packet of the session before, nanoseconds since the Unix epoch.
+        from_ns: u64,
+        /// When it was followed again.
+        until_ns: u64,
+        /// Whether it has a line in the ledger of calls from then.
+        told: bool,
+    },
+    /// After a restart, these calls of the LIID go on, and these could not be found again.
+    Restarted {
+        /// The LIID.
+        liid: String,
+        /// The CINs that go on.
+        resumed: Vec<u32>,
+        /// The CINs that do not.
+        lost: Vec<u32>,
+        /// The last packet of the session before, nanoseconds since the Unix epoch.
+        from_ns: u64,
+        /// When they were followed again.
+        until_ns: u64,
     },
     /// A message of the call held this body.
     Body {
@@ -201,6 +226,14 @@ impl Recorder {
                 if let Some(live) = self.live.get_mut(&call) {
                     live.learned(endpoint, peer);
                 }
+            }
+            Note::Resumed { call, from_ns, until_ns, told } => {
+                if let Some(live) = self.live.get_mut(&call) {
+                    live.resumed(from_ns, until_ns, told);
+                }
+            }
+            Note::Restarted { liid, resumed, lost, from_ns, until_ns } => {
+                self.restarted(&liid, (&resumed, &lost), from_ns, until_ns);
             }
             Note::Body { call, copy, media_type, said } => {
                 if let Some(live) = self.live.get_mut(&call) {

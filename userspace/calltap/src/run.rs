@@ -13,7 +13,7 @@ use crate::docket::Docket;
 use crate::engine::{Ended, Engine};
 use crate::summary::{Frames, Summary, Trigger};
 use crate::wire::Wire;
-use crate::{Outcome, cli, loss, paper, recording};
+use crate::{Outcome, cli, loss, paper, recording, resume};
 
 /// What the log says once every part stands.
 pub const CAPTURING: &str = "capturing";
@@ -43,7 +43,15 @@ pub fn execute(arguments: &cli::Run) -> anyhow::Result<(Outcome, Summary)> {
             missing.join(", ")
         );
     }
-    let mut papers = paper::directory(warrants, paper::trusted(&execution.trust, &config)?)?;
+    if clock::is_shifted() {
+        bail!(
+            "this process is in a time namespace: its clock is not the kernel's, which ends what \
+             a warrant covers; start calltap outside of it"
+        );
+    }
+    let now_ns = paper::now_ns();
+    let mut papers =
+        paper::directory(warrants, paper::trusted(&execution.trust, &config)?, now_ns)?;
     papers.log_count(warrants);
     papers.log_refusals();
     let wire = Wire::open(interfaces, &config)?;
@@ -58,7 +66,10 @@ pub fn execute(arguments: &cli::Run) -> anyhow::Result<(Outcome, Summary)> {
     let (mut recorder, orders) =
         recording::open(&execution.evidence, &config, node.clone(), &mut papers, session, links)?;
     recorder.audit("confined", &confinement.details())?;
-    let engine = Engine::start(wire, recorder, orders, &config, clock)?;
+    let found = resume::find(&execution.evidence, &orders, &wire.facts, paper::now_ns());
+    recorder.resume(&found);
+    let unfinished = found.into_iter().flatten().collect();
+    let engine = Engine::start(wire, recorder, (orders, unfinished), &config, clock)?;
     info!("{CAPTURING} on {}", interfaces.join(", "));
     let docket = Docket::new(warrants, &execution.trust, &config, papers);
     let ended = engine.control(*seconds, docket)?;

@@ -24,6 +24,7 @@ use crate::loss::{self, Reporter};
 use crate::pool::{Lent, Pool};
 use crate::recorder::Delivery;
 use crate::recorder::Note;
+use crate::resume::Unfinished;
 
 /// How long the thread sleeps while no signalling arrives; also how late a warrant may begin, and
 /// how long it takes until a packet in doubt is looked at.
@@ -170,6 +171,23 @@ impl Outlet {
         }
     }
 
+    /// Has calls of an earlier session followed again, and says which of them go on.
+    fn resume(&mut self, unfinished: &Unfinished, follower: &mut Follower) {
+        let now = unix_now(&self.reach);
+        let open = follower.resume(unfinished, now, self);
+        let cins = |goes_on: bool| {
+            let calls = unfinished.calls.keys().filter(|call| open.contains(call) == goes_on);
+            calls.map(|call| call.cin).collect()
+        };
+        self.notes.push(Note::Restarted {
+            liid: unfinished.liid.clone(),
+            resumed: cins(true),
+            lost: cins(false),
+            from_ns: unfinished.last_ns,
+            until_ns: now.0,
+        });
+    }
+
     /// Has the networks looked at again whose warrant has come into force.
     fn wake_networks(&mut self, now: Timestamp) {
         let due = self.waiting.extract_if(.., |(_, from)| *from <= now);
@@ -250,7 +268,7 @@ impl Outlet {
 /// warrants ask for.
 pub fn follow(
     reach: Reach,
-    orders: Vec<Order>,
+    (orders, unfinished): (Vec<Order>, Vec<Unfinished>),
     rules: Rules,
     mut hearing: Hearing,
     requests: &Receiver<Request>,
@@ -270,6 +288,9 @@ pub fn follow(
         altered: 0,
     };
     let mut follower = Follower::new(rules, orders, &mut outlet);
+    for unfinished in unfinished {
+        outlet.resume(&unfinished, &mut follower);
+    }
     let mut trigger_ns = Histogram::new(3).unwrap_or_else(|_| unreachable!());
     let mut deadline_ns = 0;
     let mut reporter = Reporter::to(outlet.reach.recorder.clone());

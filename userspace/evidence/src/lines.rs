@@ -58,6 +58,10 @@ pub struct CallLine {
     /// Packets of flows beyond those that there was room to tell apart.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub flows_beyond: u64,
+    /// From when until when nothing was captured, as the program was restarted in the midst of it:
+    /// what is counted came after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interrupted: Option<Interrupted>,
     /// The volumes that hold its packets, repeated ones not counted; set by the store.
     pub volumes: Vec<String>,
 }
@@ -77,6 +81,15 @@ pub struct Match {
     /// had registered (RFC 3261 §10).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<String>,
+}
+
+/// A time in which nothing was captured.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interrupted {
+    /// The last packet of the LIID before (RFC 3339).
+    pub from: String,
+    /// When the call was followed again (RFC 3339).
+    pub until: String,
 }
 
 /// What joins a call to another one that has a Call-ID of its own.

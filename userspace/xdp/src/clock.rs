@@ -8,6 +8,22 @@ pub fn boot_ns() -> u64 {
     nanoseconds(clock_gettime(ClockId::Boottime)).unsigned_abs()
 }
 
+/// Whether this process reads another boot clock than the kernel's own, which stamps frames and ends
+/// what is kept: in a time namespace, where a shift of a day would prolong every warrant by as much.
+#[must_use]
+pub fn is_shifted() -> bool {
+    let offsets = std::fs::read_to_string("/proc/self/timens_offsets").unwrap_or_default();
+    has_offset(&offsets)
+}
+
+/// Reads `boottime SECONDS NANOSECONDS`, as time_namespaces(7) has it.
+fn has_offset(offsets: &str) -> bool {
+    offsets.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        words.next() == Some("boottime") && words.any(|number| number != "0")
+    })
+}
+
 /// How the boot clock stands to the time of day, as read at one moment.
 ///
 /// It changes when the time of day is corrected, so a capture reads it again from time to time.
@@ -69,6 +85,14 @@ mod tests {
         assert!(u128::from(unix).abs_diff(expected) < 1_000_000_000);
         assert_eq!(offset.unix_ns(offset.boot_ns(unix)), unix);
         assert!(offset.uncertainty_ns < 10_000_000);
+    }
+
+    #[test]
+    fn a_shifted_boot_clock_is_noticed() {
+        assert!(!has_offset(""));
+        assert!(!has_offset("monotonic           5         0\nboottime            0         0\n"));
+        assert!(has_offset("monotonic           0         0\nboottime       -86400         0\n"));
+        assert!(has_offset("boottime            0         1\n"));
     }
 
     #[test]

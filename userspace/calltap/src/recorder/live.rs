@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use calltap_evidence::lines::{CallLine, DigitLine};
+use calltap_evidence::lines::{CallLine, DigitLine, Interrupted};
 use calltap_proto::flows::Flows;
 use calltap_proto::media::{Encryption, KeyExchanges, Keying, MediaTerms};
 use calltap_proto::msrp::Sessions;
@@ -40,6 +40,8 @@ pub(super) struct LiveCall {
     pub(super) own_loss: bool,
     /// Whether anything was recorded of it.
     recorded: bool,
+    /// From when until when nothing was captured, as the program was restarted.
+    interrupted: Option<Interrupted>,
     /// When it was last told that there is media.
     heard_at: Option<Timestamp>,
 }
@@ -65,6 +67,7 @@ impl LiveCall {
             learned: BTreeSet::new(),
             own_loss: false,
             recorded: false,
+            interrupted: None,
             heard_at: None,
         }
     }
@@ -96,6 +99,12 @@ impl LiveCall {
 
     pub(super) fn recorded(&mut self) {
         self.recorded = true;
+    }
+
+    /// It goes on after a restart; where it was not `told` of before, it will be, whatever comes.
+    pub(super) fn resumed(&mut self, from_ns: u64, until_ns: u64, told: bool) {
+        self.interrupted = Some(Interrupted { from: rfc3339(from_ns), until: rfc3339(until_ns) });
+        self.recorded |= !told;
     }
 
     /// Whether it is to be told that media came at this time.
@@ -223,6 +232,7 @@ impl LiveCall {
             messages,
             bodies: bodies.into_iter().collect(),
             flows: flows.iter().flat_map(Flows::iter).map(flow_line).collect(),
+            interrupted: self.interrupted,
             flows_beyond: flows.as_ref().map_or(0, Flows::beyond),
             ..CallLine::default()
         })

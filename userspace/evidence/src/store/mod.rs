@@ -23,6 +23,7 @@ use crate::ledger::{Head, Ledger};
 use crate::life::Life;
 use crate::lines::{CallLine, VolumeLine};
 use crate::lock::Lock;
+use crate::pcapng::Packet;
 use crate::session::InterfaceFacts;
 use crate::sync::Sync;
 use crate::warrant::Warrant;
@@ -127,6 +128,22 @@ impl Store {
                 case.lose("stopped", 1);
                 Err(self.stop(id, source))
             }
+        }
+    }
+
+    /// Goes on repeating a frame that describes a call, which an earlier session recorded in `volume`:
+    /// its interface, time, length on the wire, and bytes.
+    pub fn carry_on(
+        &mut self,
+        warrant: u32,
+        cin: u32,
+        key: u64,
+        (interface, at_ns, original_len, frame): (u32, u64, u32, &[u8]),
+        volume: &str,
+    ) {
+        if let Some(case) = self.cases.get_mut(&warrant) {
+            let packet = Packet { interface, at_ns, original_len, frame, comment: None };
+            case.live.entry(cin).or_default().carry(key, &packet, volume);
         }
     }
 

@@ -28,6 +28,8 @@ pub(super) struct Followed {
     pub(super) joined: u8,
     /// The call keys under which it can be found.
     pub(super) filed: Vec<CallKey>,
+    /// Its end may have been missed: whoever announces one of its endpoints has it.
+    pub(super) is_uncertain: bool,
     bindings: Vec<Binding>,
     open: BTreeMap<SocketAddr, Open>,
     /// When to look at it without a message.
@@ -60,6 +62,7 @@ impl Followed {
             parties: Parties::default(),
             joined: 0,
             filed: Vec::new(),
+            is_uncertain: false,
             bindings: Vec::new(),
             open: BTreeMap::new(),
             due: Timestamp(0),
@@ -147,12 +150,14 @@ impl Followed {
         self.open.iter().filter(|(_, open)| open.closing.is_none()).map(|(endpoint, _)| *endpoint)
     }
 
-    /// Endpoints in their grace time.
+    /// Endpoints that another call may have by now: those in their grace time, and all of a call
+    /// whose end may have been missed.
     pub(super) fn fading(&self) -> impl Iterator<Item = SocketAddr> + '_ {
-        self.open.iter().filter(|(_, open)| open.closing.is_some()).map(|(endpoint, _)| *endpoint)
+        let fades = |open: &Open| self.is_uncertain || open.closing.is_some();
+        self.open.iter().filter(move |(_, open)| fades(open)).map(|(endpoint, _)| *endpoint)
     }
 
-    /// Cuts an endpoint's grace time short: another call has it now.
+    /// Gives up an endpoint that fades: another call has it now.
     pub(super) fn release(
         &mut self,
         endpoint: SocketAddr,
@@ -160,7 +165,8 @@ impl Followed {
         limits: &Limits,
         sink: &mut Sink<'_>,
     ) {
-        if self.open.get(&endpoint).is_some_and(|open| open.closing.is_some()) {
+        let uncertain = self.is_uncertain;
+        if self.open.get(&endpoint).is_some_and(|open| uncertain || open.closing.is_some()) {
             self.open.remove(&endpoint);
             tell_closed(&self.bindings, endpoint, at, sink);
             self.set_due(limits);

@@ -77,6 +77,16 @@ impl Follower {
         }
     }
 
+    /// This call's end may have been missed; the last that was seen of it was then.
+    pub(super) fn doubt(&mut self, key: CallKey, at: Timestamp) {
+        if let Some(mut call) = self.calls.take_by_key(key) {
+            call.is_uncertain = true;
+            call.progress.media_seen(at);
+            call.set_due(&self.limits);
+            self.calls.put(call);
+        }
+    }
+
     pub(super) fn counters(&self) -> Counters {
         Counters {
             held: self.hold.held,
@@ -207,6 +217,7 @@ impl Follower {
         sink: &mut Sink<'_>,
     ) -> Owners {
         let (at, path) = (arrival.at, arrival.path);
+        call.is_uncertain = false;
         let description = message.description().filter(|_| Legs::concern(message.method()));
         let session = description.map(sdp::scan);
         call.progress.feed(at, path, message);
@@ -248,7 +259,7 @@ impl Follower {
         }
     }
 
-    /// Ends the grace time of an endpoint that another call has announced.
+    /// Ends what another call has of an endpoint that this one has announced.
     fn release(&mut self, endpoint: SocketAddr, at: Timestamp, sink: &mut Sink<'_>) {
         while let Some(mut call) = self.calls.take_fading(endpoint) {
             call.release(endpoint, at, &self.limits, sink);

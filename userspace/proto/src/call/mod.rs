@@ -87,6 +87,18 @@ impl Tracker {
         self.follower.set_joins(joins);
     }
 
+    /// Says which CIN a Call-ID had in an earlier session, so that its call goes on under it.
+    pub fn remember(&mut self, call: CallKey, call_id: &[u8]) {
+        let limit = self.follower.limits.calls;
+        self.follower.numbers.remember(call, call_id, limit);
+    }
+
+    /// This call may have ended unseen since `at`: until a message of it comes, each of its endpoints
+    /// is its own no longer once another call, a stranger's as well, announces it.
+    pub fn doubt(&mut self, call: CallKey, at: Timestamp) {
+        self.follower.doubt(call, at);
+    }
+
     /// Media of this call was seen: the call is not over although its signalling is silent.
     ///
     /// Once a second or less often is enough; a call of which media was never seen is ended by the

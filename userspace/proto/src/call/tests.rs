@@ -7,6 +7,7 @@ mod early;
 mod fragments;
 mod joins;
 mod limits;
+mod resumed;
 mod script;
 mod strangers;
 mod transport;
