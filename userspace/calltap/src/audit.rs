@@ -10,7 +10,7 @@ use calltap_evidence::keys::KeyPair;
 use calltap_evidence::tlog::Log;
 
 use crate::config::Config;
-use crate::{Outcome, cli};
+use crate::{Outcome, cli, oversight};
 
 /// Prints what is asked for.
 ///
@@ -18,6 +18,7 @@ use crate::{Outcome, cli};
 /// An audit that cannot be read or does not hold, or a node's key that is not there.
 pub fn audit(arguments: &cli::Audit) -> anyhow::Result<Outcome> {
     match arguments {
+        cli::Audit::Error(arguments) => oversight::error(arguments),
         cli::Audit::Key { dir } => print(&format!("{}\n", Log::open(dir)?.verifier_key())),
         cli::Audit::Checkpoint { log: arguments, out } => {
             let (log, checkpoint) = signed(arguments)?;

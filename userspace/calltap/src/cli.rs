@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod evidence;
@@ -39,6 +40,8 @@ pub enum Command {
     /// Show the audit as a transparency log that a witness can check
     #[command(subcommand)]
     Audit(Audit),
+    /// Report to oversight what was done in a period, from the audit alone
+    Report(Oversight),
     /// List calls, show one, and copy, hear or report it
     #[command(subcommand)]
     Evidence(Evidence),
@@ -309,11 +312,64 @@ pub enum Audit {
         #[arg(long, value_name = "FILE")]
         from: Option<PathBuf>,
     },
+    /// Have the audit say that something went wrong, for reports to count
+    Error(ReportedError),
     /// Print the verifier key of the log, as a witness must be told of it (C2SP signed-note)
     Key {
         /// The evidence directory
         dir: PathBuf,
     },
+}
+
+/// `calltap audit error`.
+#[derive(Debug, Args)]
+pub struct ReportedError {
+    /// The evidence directory
+    pub dir: PathBuf,
+    /// Which kind of error it was
+    #[arg(long, value_parser = PossibleValuesParser::new(crate::oversight::CLASSES))]
+    pub class: String,
+    /// The measure that it is about
+    #[arg(long)]
+    pub liid: Option<String>,
+    /// What happened, without anybody's identity
+    #[arg(long)]
+    pub reason: String,
+    /// Settings; only `node_key` matters, which signs the line
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// `calltap report`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("format").args(["json", "html", "markdown"]))]
+pub struct Oversight {
+    /// The evidence directory; only its audit is read
+    pub dir: PathBuf,
+    /// The period's first day, or instant (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub from: String,
+    /// The first day, or instant, behind it
+    #[arg(long, value_name = "TIME")]
+    pub to: String,
+    /// As one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// As a page that loads nothing
+    #[arg(long)]
+    pub html: bool,
+    /// As Markdown, which is the default
+    #[arg(long)]
+    pub markdown: bool,
+    /// Leave out counts of orders, people and events from 1 to less than N
+    #[arg(long, value_name = "N")]
+    pub suppress: Option<u64>,
+    /// Write it there, with the node's signature beside it as FILE.minisig
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Settings; only `node_key` matters, which signs the report
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// Which audit, and with which key its checkpoint is signed.

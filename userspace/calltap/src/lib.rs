@@ -30,6 +30,7 @@ pub mod lab;
 mod listening;
 pub mod loss;
 pub mod merge;
+pub mod oversight;
 pub mod paper;
 pub mod pool;
 pub mod recorder;

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use calltap::cli::{Authority, Cli, Command, Warrant};
 use calltap::{
-    Outcome, acting, audit, confine, demo, doctor, drafting, dry_run, evidence, paper, replay, run,
-    verify,
+    Outcome, acting, audit, confine, demo, doctor, drafting, dry_run, evidence, oversight, paper,
+    replay, run, verify,
 };
 use calltap_evidence::warrant::Deed;
 use clap::Parser as _;
@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::Audit(arguments) => audit::audit(&arguments),
+        Command::Report(arguments) => oversight::report(&arguments),
         Command::Evidence(command) => evidence::evidence(&command),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Demo(arguments) => demo::demo(&arguments),
