@@ -41,15 +41,20 @@ fn after<'a>(text: &'a str, word: &str) -> Option<&'a str> {
 
 /// The id of a process's endpoint map.
 fn endpoints(process: u32) -> String {
+    map(process, "ENDPOINTS")
+}
+
+/// The id of a process's map of this name.
+fn map(process: u32, name: &str) -> String {
     for info in fs::read_dir(format!("/proc/{process}/fdinfo")).unwrap().flatten() {
         let info = fs::read_to_string(info.path()).unwrap_or_default();
         let Some(id) = info.lines().find_map(|line| line.strip_prefix("map_id:")) else { continue };
         let shown = bpftool(&format!("map show id {}", id.trim())).expect("bpftool");
-        if after(&words(&shown), "name") == Some("ENDPOINTS") {
+        if after(&words(&shown), "name") == Some(name) {
             return id.trim().to_owned();
         }
     }
-    panic!("process {process} has no endpoint map");
+    panic!("process {process} has no map {name}");
 }
 
 #[test]
@@ -83,6 +88,81 @@ fn an_endpoint_opened_behind_the_daemons_back_is_closed_within_a_second_and_audi
     let line = audit.lines().find(|line| line.contains("data-plane-altered")).expect("audited");
     assert!(line.contains("foreign-endpoint") && line.contains("198.51.100.77"), "{line}");
     desk.fine(&["verify", "evidence", "--trust", "trust"]);
+}
+
+#[test]
+fn a_prefix_put_in_and_a_program_taken_off_are_undone_within_a_second_and_audited() {
+    let Some(lab) = laid() else { return };
+    if bpftool("version").is_none() {
+        println!("SKIPPED: there is no bpftool");
+        return;
+    }
+    let desk = Desk::new();
+    desk.warrant("ATHENS", &[ALICE], EVER);
+    let capture = start(&desk, &lab);
+    // 198.51.100.0/24, for ever: 120 bits of a mapped address.
+    let prefixes = map(capture.id(), "PREFIXES");
+    let key = "78 00 00 00 00 00 00 00 00 00 00 00 00 00 ff ff c6 33 64 00";
+    let value = "ff ff ff ff ff ff ff 7f";
+    let opened = bpftool(&format!("map update id {prefixes} key hex {key} value hex {value}"));
+    assert!(opened.as_ref().unwrap().status.success(), "{}", words(&opened.unwrap()));
+    sleep(Duration::from_secs(1));
+    let left = words(&bpftool(&format!("map dump id {prefixes}")).unwrap());
+    assert!(left.contains("Found 0 elements"), "{left}");
+    // The program off the interface.
+    let links = words(&bpftool("link show").unwrap());
+    let fdinfo = fs::read_dir(format!("/proc/{}/fdinfo", capture.id())).unwrap().flatten();
+    let link = fdinfo
+        .filter_map(|info| fs::read_to_string(info.path()).ok())
+        .find(|info| info.contains("link_type:\txdp"))
+        .unwrap_or_else(|| panic!("no link: {links}"));
+    let id = after(&link, "link_id:").unwrap().to_owned();
+    let detached = bpftool(&format!("link detach id {id}")).unwrap();
+    assert!(detached.status.success(), "{}", words(&detached));
+    sleep(Duration::from_secs(1));
+    let plan = CallPlan { target_calls: 1, stranger_calls: 1, seconds: 1, ..CallPlan::default() };
+    lab.place_calls(&plan).unwrap();
+    let (code, found, log) = capture.end("-INT");
+    assert_eq!(code, Some(0), "{found} {log}");
+    assert_eq!(found["altered"], 2, "{found} {log}");
+    assert_eq!(found["calls"].as_array().unwrap().len(), 1, "it captures again: {found} {log}");
+    let codes: Vec<_> = desk
+        .audit()
+        .into_iter()
+        .filter(|(event, _)| event == "data-plane-altered")
+        .map(|(_, details)| details["code"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(codes, ["foreign-prefix", "program-detached"]);
+}
+
+#[test]
+fn what_a_suspended_warrant_had_opened_leaves_the_kernel_at_once() {
+    let Some(lab) = laid() else { return };
+    if bpftool("version").is_none() {
+        println!("SKIPPED: there is no bpftool");
+        return;
+    }
+    let desk = Desk::new();
+    let operator = desk.operator("olga");
+    let file = desk.warrant("RESTS", &[ALICE, "ip:203.0.113.0/28"], EVER);
+    let capture = start(&desk, &lab);
+    let dump = |name| words(&bpftool(&format!("map dump id {}", map(capture.id(), name))).unwrap());
+    let plan = CallPlan { target_calls: 1, stranger_calls: 0, seconds: 6, ..CallPlan::default() };
+    let calls = lab.begin_calls(&plan).unwrap();
+    sleep(Duration::from_secs(2));
+    assert!(!dump("ENDPOINTS").contains("Found 0"), "{}", dump("ENDPOINTS"));
+    assert!(dump("PREFIXES").contains("Found 1 element"), "{}", dump("PREFIXES"));
+    let suspend = ["warrant", "suspend", &file, "--key", &operator, "--trust", "trust"];
+    desk.fine(&[&suspend[..], &["--reason", "a fault"]].concat());
+    capture.signal("-HUP");
+    sleep(Duration::from_millis(300));
+    for name in ["ENDPOINTS", "PREFIXES"] {
+        assert!(dump(name).contains("Found 0 elements"), "{}", dump(name));
+    }
+    calls.finish().unwrap();
+    let (code, found, log) = capture.end("-INT");
+    assert_eq!(code, Some(0), "{found} {log}");
+    assert!(found["altered"].is_null(), "what the program does itself is no alarm: {found}");
 }
 
 #[test]

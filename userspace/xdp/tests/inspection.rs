@@ -200,6 +200,16 @@ fn a_program_taken_off_is_attached_again_and_one_in_its_place_is_told_once() {
         assert_eq!(inspect(&mut filter), [Discrepancy::Detached { interface: interface.clone() }]);
         assert_eq!(inspect(&mut filter), []);
 
+        // A driver takes no program where frames may be longer than a page.
+        detach();
+        ip("link set near mtu 9000");
+        let found = inspect(&mut filter);
+        assert!(matches!(&found[..], [Discrepancy::Off { .. }]), "{found:?}");
+        assert_eq!(inspect(&mut filter), [], "it is told once");
+        ip("link set near mtu 1500");
+        let again = Discrepancy::Detached { interface: interface.clone() };
+        assert_eq!(inspect(&mut filter), [again]);
+
         detach();
         let mut another = Filter::load(LoadOptions { max_endpoints: 1 }).expect("loaded");
         another.attach(&wire.far, AttachWish::Auto).expect("attached");

@@ -139,10 +139,18 @@ impl Filter {
                         let _ = program.detach(link);
                     }
                     let (index, flags) = (attached.interface.index(), attached.mode.flags());
-                    if let Ok(link) = program.attach_to_if_index(index, flags) {
-                        attached.link = Some(link);
-                        attached.replaced_by = None;
-                        found.push(Discrepancy::Detached { interface: name.to_owned() });
+                    let interface = name.to_owned();
+                    match program.attach_to_if_index(index, flags) {
+                        Ok(link) => {
+                            attached.link = Some(link);
+                            attached.replaced_by = None;
+                            found.push(Discrepancy::Detached { interface });
+                        }
+                        Err(cause) if attached.replaced_by.replace(NOTHING) != Some(NOTHING) => {
+                            let cause = chain(&cause);
+                            found.push(Discrepancy::Off { interface, cause });
+                        }
+                        Err(_) => {}
                     }
                 }
             }
@@ -150,6 +158,9 @@ impl Filter {
         Ok(())
     }
 }
+
+/// In the place of a program's id, which counts from 1: there is none, and that was told.
+const NOTHING: u32 = 0;
 
 /// Loads the program into the kernel, and those that it calls for layered frames.
 ///

@@ -25,6 +25,13 @@ pub enum Discrepancy {
         /// The interface.
         interface: String,
     },
+    /// The program is off the interface and cannot be attached again: its frames are lost.
+    Off {
+        /// The interface.
+        interface: String,
+        /// Why.
+        cause: String,
+    },
     /// Another program runs in its place, and stays: frames of this interface are lost.
     Replaced {
         /// The interface.
@@ -45,6 +52,7 @@ impl Discrepancy {
             Self::AlteredPrefix(..) => "altered-prefix",
             Self::AlteredMap(_) => "altered-map",
             Self::Detached { .. } => "program-detached",
+            Self::Off { .. } => "program-off",
             Self::Replaced { .. } => "program-replaced",
         }
     }
@@ -70,6 +78,11 @@ impl fmt::Display for Discrepancy {
             Self::Detached { interface } => {
                 write!(f, "the program was off {interface}, and is attached again")
             }
+            Self::Off { interface, cause } => write!(
+                f,
+                "the program is off {interface}, and nothing of it arrives; it cannot be attached \
+                 again, which is tried twice a second: {cause}"
+            ),
             Self::Replaced { interface, program } => write!(
                 f,
                 "{interface} runs another program (id {program}), and nothing of it arrives: \
