@@ -23,6 +23,7 @@ mod fnv;
 #[cfg(test)]
 mod made;
 pub mod media;
+pub mod minimise;
 pub mod msrp;
 pub mod packet;
 pub mod reassembly;
@@ -35,6 +36,7 @@ pub mod target;
 pub mod time;
 pub mod udptl;
 pub mod warrant;
+mod within;
 pub mod zrtp;
 
 pub use call::{Counters, Joins, Limits, Tracker};

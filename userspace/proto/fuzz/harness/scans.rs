@@ -2,15 +2,18 @@
 
 use std::ops::Range;
 
+use calltap_proto::minimise::{self, Masked, Rules};
 use calltap_proto::packet::{self, Body, LinkType};
 use calltap_proto::rtcp::{Reports, compound};
 use calltap_proto::rtp::{Events, PayloadClocks, Streams, is_rtcp};
-use calltap_proto::{Timestamp, dtls, sdp, sip as sip_scan, stun as stun_scan, zrtp};
+use calltap_proto::{Kept, Timestamp, dtls, sdp, sip as sip_scan, stun as stun_scan, zrtp};
 
+use super::frame::{tcp, udp};
 use super::input::Input;
 
 /// A SIP message: all that is found lies within it (RFC 3261).
 pub(crate) fn sip(data: &[u8]) {
+    minimised(data);
     let Some(message) = sip_scan::Message::parse(data) else { return };
     for field in message.fields() {
         within(data, field.value);
@@ -25,6 +28,33 @@ pub(crate) fn sip(data: &[u8]) {
     if let Some(description) = message.description() {
         within(data, description);
         sdp(description);
+    }
+}
+
+/// The same in frames: what is overwritten is payload, and no frame is longer or shorter for it.
+fn minimised(data: &[u8]) {
+    let rules = Rules { content: true, keys: true };
+    let data = &data[..data.len().min(2_000)];
+    let (from, to) = ((0, 5060), (1, 5060));
+    let half = data.len() / 2;
+    let second = u32::try_from(1 + half).unwrap();
+    let wire = [
+        tcp(from, to, 1, 0x10, &data[..half]),
+        tcp(from, to, second, 0x10, &data[half..]),
+        udp(from, to, data),
+    ];
+    let whole = |it| Kept::whole(Timestamp(0), 0, LinkType::Ethernet, it);
+    let kept: Vec<_> = wire.iter().map(|it| whole(it)).collect();
+    for (frames, headers) in [(&kept[..2], 54), (&kept[2..], 42)] {
+        let outcomes = minimise::frames(rules, data, frames);
+        assert_eq!(outcomes.len(), frames.len());
+        for (came, Masked { frame, count }) in
+            frames.iter().zip(outcomes).filter_map(|(a, b)| Some((a, b?)))
+        {
+            assert_eq!(frame.len(), came.bytes.len());
+            assert_eq!(frame[..headers], came.bytes[..headers], "headers stay");
+            assert!(count <= frame.len() - headers);
+        }
     }
 }
 

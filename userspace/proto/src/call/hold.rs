@@ -18,6 +18,7 @@ use crate::event::{Flaw, Kept};
 use crate::packet::LinkType;
 use crate::reassembly::Held;
 use crate::time::Timestamp;
+use crate::within::offset_in;
 
 /// Messages held, found again by the hashes of what names them.
 #[derive(Debug)]
@@ -293,12 +294,6 @@ impl Hold {
         }
         self.first += 1;
     }
-}
-
-/// Where `part` stands in `whole`, if it is a part of the same memory.
-fn offset_in(whole: &[u8], part: &[u8]) -> Option<usize> {
-    let offset = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
-    (offset + part.len() <= whole.len()).then_some(offset)
 }
 
 #[cfg(test)]

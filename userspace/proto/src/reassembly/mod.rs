@@ -23,5 +23,6 @@ pub(crate) use order::{Next, Order};
 pub(crate) use pieces::Pieces;
 pub(crate) use recent::Owners;
 pub use recorded::Datagrams;
-pub(crate) use sctp::{Messages, Taken};
+pub(crate) use sctp::{Messages, Name, Taken, data};
 pub(crate) use tcp::{Framed, Streams};
+pub(crate) use websocket::Header as WebSocketHeader;

@@ -14,7 +14,8 @@ use super::stream::Framed;
 use crate::call::{Limits, Path};
 use crate::event::{Flaw, Kept};
 use crate::time::Timestamp;
-use chunk::{Data, Name, data};
+use chunk::Data;
+pub(crate) use chunk::{Name, data};
 
 /// Messages of which a part is missing yet.
 #[derive(Debug)]

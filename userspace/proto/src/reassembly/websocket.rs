@@ -60,18 +60,18 @@ const MAX_HANDSHAKE: usize = 8 << 10;
 const GLIMPSE: usize = 512;
 
 /// The header of a frame.
-struct Header {
-    fin: bool,
+pub(crate) struct Header {
+    pub(crate) fin: bool,
     opcode: u8,
     reserved: bool,
     /// Bytes of the header.
-    length: usize,
-    payload: u64,
-    mask: [u8; 4],
+    pub(crate) length: usize,
+    pub(crate) payload: u64,
+    pub(crate) mask: [u8; 4],
 }
 
 impl Header {
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let &[first, second, ref rest @ ..] = bytes else { return None };
         let (payload, rest) = match second & !MASKED {
             126 => {
@@ -98,12 +98,12 @@ impl Header {
         })
     }
 
-    fn is_data(&self) -> bool {
+    pub(crate) fn is_data(&self) -> bool {
         matches!(self.opcode, CONTINUATION | TEXT | BINARY)
     }
 
     /// Whether RFC 6455 §5.2 and §5.5 allow it, in this place.
-    fn is_sound(&self, continues: bool) -> bool {
+    pub(crate) fn is_sound(&self, continues: bool) -> bool {
         match self.opcode {
             CONTINUATION => continues && !self.reserved,
             TEXT | BINARY => !continues && !self.reserved,

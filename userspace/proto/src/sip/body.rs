@@ -4,6 +4,7 @@
 use super::address::parameter;
 use super::split_line;
 use super::{Fields, Header};
+use crate::within::offset_in;
 
 /// Multipart bodies nested deeper are not searched: `multipart/alternative` in `multipart/mixed`
 /// is what occurs.
@@ -45,6 +46,72 @@ pub fn text<'a>(media_type: &[u8], body: &'a [u8]) -> Option<&'a [u8]> {
     }
     let is_text = media_type.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"text/"));
     is_text.then_some(body)
+}
+
+/// A piece of a body: of several parts, or the whole of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part<'a> {
+    /// What holds parts together: delimiters, and the headers of parts.
+    Frame(&'a [u8]),
+    /// A part that has no parts itself.
+    Leaf {
+        /// Media type without its parameters; empty where none is said.
+        media_type: &'a [u8],
+        /// Its own header, behind a delimiter; empty for a body alone.
+        header: &'a [u8],
+        /// What it holds.
+        body: &'a [u8],
+    },
+}
+
+/// Gives every piece of a body that can be told apart; what stands ahead of the first delimiter and
+/// behind the last one is in none.
+pub(crate) fn parts<'a>(
+    content_type: Option<&'a [u8]>,
+    body: &'a [u8],
+    each: &mut dyn FnMut(Part<'a>),
+) {
+    pieces(content_type, b"", body, MAX_DEPTH, each);
+}
+
+fn pieces<'a>(
+    content_type: Option<&'a [u8]>,
+    header: &'a [u8],
+    body: &'a [u8],
+    depth: usize,
+    each: &mut dyn FnMut(Part<'a>),
+) {
+    let (media_type, parameters) = content_type.and_then(media_type_of).unwrap_or_default();
+    let boundary = parameter(parameters, b"boundary").filter(|_| depth > 0);
+    let Some(boundary) = boundary.filter(|_| is_multipart(media_type)) else {
+        let is_bare = content_type.is_none() && super::past_empty_lines(body).starts_with(b"v=0");
+        let media_type = if is_bare { b"application/sdp" } else { media_type };
+        each(Part::Leaf { media_type, header, body });
+        return;
+    };
+    let mut end =
+        Parts { rest: body, boundary }.until_delimiter(body).map(|(ahead, _)| ahead.len());
+    for part in (Parts { rest: body, boundary }) {
+        let Some(at) = offset_in(body, part) else { return };
+        let (content_type, inner) = split_part(part);
+        let Some(inner_at) = offset_in(part, inner) else { return };
+        each(Part::Frame(body.get(end.unwrap_or(at)..at).unwrap_or_default()));
+        let header = part.get(..inner_at).unwrap_or_default();
+        each(Part::Frame(header));
+        // The line end ahead of a delimiter belongs to the delimiter.
+        let text = inner.strip_suffix(b"\n").unwrap_or(inner);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        pieces(content_type, header, text, depth - 1, each);
+        each(Part::Frame(inner.get(text.len()..).unwrap_or_default()));
+        end = Some(at + part.len());
+    }
+    let rest = end.and_then(|end| body.get(end..)).unwrap_or_default();
+    let (line, after) = split_line(rest);
+    if line.strip_prefix(b"--").is_some_and(|line| line.starts_with(boundary)) {
+        each(Part::Frame(
+            rest.get(..rest.len() - after.map_or(0, <[u8]>::len)).unwrap_or_default(),
+        ));
+    }
 }
 
 /// Parts of one message that are given; whoever sends more says nothing by them.

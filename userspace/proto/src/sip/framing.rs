@@ -57,7 +57,7 @@ pub(crate) fn frame(stream: &[u8], scanned: usize, limit: usize) -> Framed {
 }
 
 /// Offset behind the empty line that ends the header, looked for from `scanned` on.
-pub(super) fn body_offset(message: &[u8], scanned: usize) -> Option<usize> {
+pub(crate) fn body_offset(message: &[u8], scanned: usize) -> Option<usize> {
     let mut from = scanned;
     loop {
         let line_end = from + memchr::memchr(b'\n', message.get(from..)?)? + 1;

@@ -16,10 +16,11 @@ mod uri;
 
 pub(crate) use address::{credential, parameter};
 pub use address::{tag, uris};
+pub(crate) use body::{Part, parts};
 pub use body::{other_bodies, session_description, text};
 pub(crate) use contact::{Comparable, Contact, contacts};
 pub use field::{Field, Fields, Header};
-pub(crate) use framing::{Framed, frame};
+pub(crate) use framing::{Framed, body_offset, frame};
 pub(crate) use grammar::flaw;
 pub use message::{CSeq, Message};
 pub(crate) use start_line::{Beginning, beginning};

@@ -3,21 +3,21 @@
 
 /// A part of a user message, or all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Data<'a> {
-    pub(super) message: Name,
+pub(crate) struct Data<'a> {
+    pub(crate) message: Name,
     /// Parts of one message have consecutive numbers: in DATA the transmission sequence number, in
     /// I-DATA the fragment sequence number.
-    pub(super) number: u32,
-    pub(super) begins: bool,
-    pub(super) ends: bool,
-    pub(super) user_data: &'a [u8],
+    pub(crate) number: u32,
+    pub(crate) begins: bool,
+    pub(crate) ends: bool,
+    pub(crate) user_data: &'a [u8],
     /// Whether the packet ends ahead of the chunk.
-    pub(super) is_cut: bool,
+    pub(crate) is_cut: bool,
 }
 
 /// What parts of one message have in common, in one direction of an association.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Name {
+pub(crate) struct Name {
     stream: u16,
     /// In I-DATA, whether it is unordered, and its message identifier; in DATA the parts' numbers
     /// alone say what belongs together.
@@ -33,7 +33,7 @@ const BEGINS: u8 = 2;
 const ENDS: u8 = 1;
 
 /// Those of a packet; a chunk of an impossible length ends it.
-pub(super) fn data(mut chunks: &[u8]) -> impl Iterator<Item = Data<'_>> {
+pub(crate) fn data(mut chunks: &[u8]) -> impl Iterator<Item = Data<'_>> {
     core::iter::from_fn(move || {
         loop {
             let (&[kind, flags, l0, l1], _) = chunks.split_first_chunk()?;
