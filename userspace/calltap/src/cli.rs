@@ -197,6 +197,9 @@ pub struct NewWarrant {
     /// The order was given in an urgent procedure
     #[arg(long)]
     pub urgent: bool,
+    /// Keep no keys of media: they are overwritten in session descriptions
+    #[arg(long)]
+    pub redact_sdes_keys: bool,
     /// The version of this warrant that the new one takes the place of
     #[arg(long, value_name = "W.toml")]
     pub supersedes: Option<PathBuf>,

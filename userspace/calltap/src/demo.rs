@@ -93,6 +93,7 @@ impl Stage {
             legal_basis: None,
             offence_class: None,
             urgent: false,
+            redact_sdes_keys: false,
             supersedes: None,
             out: warrant.clone(),
         })?;

@@ -55,6 +55,7 @@ pub fn draft(new: cli::NewWarrant) -> anyhow::Result<Outcome> {
         version: previous.as_ref().map(|(number, _)| number.saturating_add(1)),
         supersedes: previous.map(|(_, sha256)| sha256),
         wide_targets: false,
+        redact_sdes_keys: new.redact_sdes_keys,
     };
     let is_wide = |text: &String| identify(text).is_ok_and(|it| Policy::default().is_wide(it));
     draft.wide_targets = draft.targets.iter().any(is_wide);

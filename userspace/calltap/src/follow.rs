@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use calltap_evidence::lines::Match;
 use calltap_evidence::record::{Authority, Record};
+use calltap_proto::minimise;
 use calltap_proto::packet::{self, Body};
 use calltap_proto::target::Numbering;
 use calltap_proto::{CallKey, Cause, Event, Identity, Joins, Kept, Limits, Timestamp, Tracker};
@@ -45,6 +46,8 @@ pub struct Order {
     pub authority: Authority,
     /// The warrant's identifier, as it stands in packet comments.
     pub liid: String,
+    /// What is overwritten in the frames of messages.
+    pub minimise: minimise::Rules,
 }
 
 /// The tracker, with what its events need to become records.

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use calltap_evidence::lines::{Joined, Match};
 use calltap_evidence::record::{self, Kind, Record};
 use calltap_proto::media::{Decision, Doubtful, Latch, LatchLimits};
+use calltap_proto::minimise::{self, Masked};
 use calltap_proto::packet::{self, Body};
 use calltap_proto::{CallKey, Event, Kept, Timestamp};
 
@@ -107,26 +108,14 @@ impl Listening {
                 latch.close(call, endpoint, decided);
                 self.command(Command::Close(endpoint, call), effects);
             }
-            Event::Message { call, first, at, frames, description, flaw, .. } => {
+            Event::Message { call, first, at, bytes, frames, description, flaw, .. } => {
                 let Some(order) = self.orders.get(&call.warrant) else { return };
                 let note = note(flaw.map(|flaw| flaw.to_string()), first, at);
                 let comment = record::comment(&order.liid, call.cin, note.as_deref());
-                for (part, kept) in (0..).zip(frames) {
+                let masked = minimise::frames(order.minimise, bytes, frames);
+                for ((part, kept), masked) in (0..).zip(frames).zip(masked) {
                     let carry = description.map(|hash| hash.wrapping_add(part));
-                    let made = Record::new(
-                        &order.authority,
-                        kept.at.0,
-                        call.cin,
-                        Kind::Iri,
-                        kept.interface,
-                        kept.bytes,
-                        kept.original_len,
-                        Some(&comment),
-                        carry,
-                    );
-                    if let Ok(record) = made {
-                        effects.record(&record);
-                    }
+                    signalling(order, call, kept, masked, &comment, carry, effects);
                 }
                 if let Some(kept) = frames.first()
                     && let Ok(packet) = packet::parse(kept.link, kept.bytes)
@@ -176,20 +165,8 @@ impl Listening {
         let Some(order) = self.orders.get(&call.warrant) else { return };
         let comment =
             record::comment(&order.liid, call.cin, Some("of a message that was recorded"));
-        let made = Record::new(
-            &order.authority,
-            kept.at.0,
-            call.cin,
-            Kind::Iri,
-            kept.interface,
-            kept.bytes,
-            kept.original_len,
-            Some(&comment),
-            None,
-        );
-        if let Ok(record) = made {
-            effects.record(&record);
-        }
+        let masked = minimise::late(order.minimise, kept);
+        signalling(order, call, kept, masked, &comment, None, effects);
     }
 
     /// Keeps a frame of media for the calls that it is certain of, and has the rest decided.
@@ -283,6 +260,33 @@ fn decide(
             }
         }
         Decision::Settled { call, endpoint } => command(Command::Settle(endpoint, call)),
+    }
+}
+
+/// Keeps a frame of signalling, with what the warrant does not order overwritten.
+fn signalling(
+    order: &Order,
+    call: CallKey,
+    kept: &Kept<'_>,
+    masked: Option<Masked>,
+    comment: &str,
+    carry: Option<u64>,
+    effects: &mut impl Effects,
+) {
+    let note = masked.as_ref().map(|it| record::masked(comment, it.count, kept.bytes));
+    let made = Record::new(
+        &order.authority,
+        kept.at.0,
+        call.cin,
+        Kind::Iri,
+        kept.interface,
+        masked.as_ref().map_or(kept.bytes, |it| &it.frame),
+        kept.original_len,
+        Some(note.as_deref().unwrap_or(comment)),
+        carry,
+    );
+    if let Ok(record) = made {
+        effects.record(&record);
     }
 }
 

@@ -10,6 +10,7 @@ use calltap_evidence::session::{Clock, InterfaceFacts, Program, Rotation, Sessio
 use calltap_evidence::store::{self, Store};
 use calltap_evidence::trust::Trust;
 use calltap_evidence::warrant::{Deliver, Refusal, Warrant};
+use calltap_proto::minimise;
 use calltap_proto::packet::LinkType;
 use calltap_proto::target::{self, Numbering};
 use calltap_proto::{Joins, Limits, Timestamp};
@@ -135,6 +136,10 @@ fn order(warrant: &Warrant, id: u32, next_cin: u32) -> Order {
         },
         authority: warrant.authority(id),
         liid: warrant.liid().to_owned(),
+        minimise: minimise::Rules {
+            content: warrant.deliver() == Deliver::IriOnly,
+            keys: warrant.draft().redact_sdes_keys,
+        },
     }
 }
 

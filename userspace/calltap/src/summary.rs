@@ -61,13 +61,16 @@ pub struct Volume {
     pub packets: u64,
     /// Packets repeated at its head, so that it decodes alone.
     pub carried: u64,
+    /// Packets of which bytes were overwritten, as the warrant does not order them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub masked: u64,
 }
 
 impl From<VolumeLine> for Volume {
     fn from(line: VolumeLine) -> Self {
         let path = line.path();
-        let VolumeLine { liid, sha256, packets, carried, .. } = line;
-        Self { liid, path, sha256, packets, carried }
+        let VolumeLine { liid, sha256, packets, carried, masked, .. } = line;
+        Self { liid, path, sha256, packets, carried, masked }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::lines::CallLine;
 use crate::pcapng::{self, Packet};
+use crate::record::masked_note;
 
 /// The frames kept for one call are bounded in number and bytes: whoever renegotiates media without
 /// end pushes out the oldest descriptions, which no longer hold.
@@ -27,6 +28,8 @@ struct Frame {
     original_len: u32,
     bytes: Box<[u8]>,
     volume: String,
+    /// The note that bytes of it were overwritten.
+    masked: String,
 }
 
 impl LiveCall {
@@ -44,7 +47,8 @@ impl LiveCall {
         }
         let Packet { interface, at_ns, original_len, .. } = *packet;
         let (bytes, volume) = (packet.frame.into(), volume.to_owned());
-        self.frames.push(Frame { key, interface, at_ns, original_len, bytes, volume });
+        let masked = masked_note(packet.comment).unwrap_or_default().to_owned();
+        self.frames.push(Frame { key, interface, at_ns, original_len, bytes, volume, masked });
         while self.frames.len() > MAX_FRAMES
             || self.frames.iter().map(|frame| frame.bytes.len()).sum::<usize>() > MAX_BYTES
         {
@@ -71,8 +75,8 @@ pub(crate) fn repeated(liid: &str, calls: &BTreeMap<u32, LiveCall>) -> (Vec<u8>,
     let mut count = 0_u64;
     for (cin, frame) in frames {
         let comment = format!(
-            "calltap LIID={liid} CIN={cin} IRI, repeated from {} so that this volume decodes alone",
-            frame.volume
+            "calltap LIID={liid} CIN={cin} IRI, repeated from {} so that this volume decodes alone{}",
+            frame.volume, frame.masked
         );
         let Frame { interface, at_ns, original_len, ref bytes, .. } = *frame;
         let packet =

@@ -79,7 +79,7 @@ impl Case {
         }
         let Some(volume) = self.volume.as_mut() else { return Ok(()) };
         volume.push(record.block())?;
-        volume.count(record.kind(), record.at_ns(), packet.interface);
+        volume.count(record.kind(), &packet);
         self.last_cin = self.last_cin.max(record.cin());
         let call = self.live.entry(record.cin()).or_default();
         let count = match record.kind() {
@@ -206,6 +206,7 @@ impl Case {
             iri: counts.iri,
             content: counts.content,
             carried: counts.carried,
+            masked: counts.masked,
             first_packet: span.map(|(first_ns, _)| clock::rfc3339(first_ns)),
             last_packet: span.map(|(_, last_ns)| clock::rfc3339(last_ns)),
             last_cin: self.last_cin,

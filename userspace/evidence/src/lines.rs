@@ -283,6 +283,10 @@ pub struct VolumeLine {
     pub content: u64,
     /// Packets repeated at the head from earlier volumes, counted nowhere else.
     pub carried: u64,
+    /// Packets of which bytes were overwritten, as the warrant does not order them; repeated ones
+    /// not counted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub masked: u64,
     /// When its first packet was received (RFC 3339); repeated ones do not count.
     pub first_packet: Option<String>,
     /// When its last packet was received.

@@ -16,6 +16,8 @@
 //! };
 //! ```
 
+use crate::digest;
+
 /// The longest frame that Wireshark opens; a longer one is cut, its original length kept.
 pub const MAX_FRAME: usize = 262_144;
 
@@ -136,6 +138,22 @@ pub fn comment(liid: &str, cin: u32, note: Option<&str>) -> String {
         Some(note) => format!("calltap LIID={liid} CIN={cin} IRI; {note}"),
         None => format!("calltap LIID={liid} CIN={cin} IRI"),
     }
+}
+
+/// What begins, in the comment of a packet, the note that bytes of it were overwritten.
+const MASKED: &str = "; masked ";
+
+/// A packet's comment with a note that so many of its bytes were overwritten: it has the SHA-256 of
+/// the frame as it came, against which whoever has that frame can prove it.
+pub fn masked(comment: &str, count: usize, original: &[u8]) -> String {
+    format!("{comment}{MASKED}{count} bytes; original SHA-256 {}", digest::hex(original))
+}
+
+/// That note, with what stands behind it, in a packet's comment.
+pub(crate) fn masked_note(comment: Option<&str>) -> Option<&str> {
+    let comment = comment?;
+    let at = comment.find(MASKED)?;
+    comment.get(at..)
 }
 
 #[cfg(test)]

@@ -65,10 +65,10 @@ impl Found {
                 return;
             }
             Origin::Iri(cin) => {
-                self.counts.add(Kind::Iri);
+                self.counts.add(Kind::Iri, packet.comment);
                 self.last_cin = self.last_cin.max(cin);
             }
-            Origin::Content => self.counts.add(Kind::Content),
+            Origin::Content => self.counts.add(Kind::Content, packet.comment),
         }
         let (first, last) = self.span.unwrap_or((packet.at_ns, packet.at_ns));
         self.span = Some((first.min(packet.at_ns), last.max(packet.at_ns)));

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::checkpoint::{self, OpenVolume};
 use crate::digest::Digested;
 use crate::disk::{Disk, Sink};
-use crate::record::Kind;
+use crate::pcapng::Packet;
+use crate::record::{Kind, masked_note};
 
 /// How many packets stand in a volume.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,10 +16,14 @@ pub(crate) struct Counts {
     pub(crate) iri: u64,
     pub(crate) content: u64,
     pub(crate) carried: u64,
+    /// Of those that the volume was the first to hold, the ones of which bytes were overwritten.
+    pub(crate) masked: u64,
 }
 
 impl Counts {
-    pub(crate) fn add(&mut self, kind: Kind) {
+    pub(crate) fn add(&mut self, kind: Kind, comment: Option<&str>) {
+        let is_masked = masked_note(comment).is_some();
+        self.masked = self.masked.saturating_add(u64::from(is_masked));
         let count = match kind {
             Kind::Iri => &mut self.iri,
             Kind::Content => &mut self.content,
@@ -80,8 +85,9 @@ impl Volume {
     }
 
     /// Notes a packet just pushed, which no earlier volume holds.
-    pub(crate) fn count(&mut self, kind: Kind, at_ns: u64, interface: u32) {
-        self.counts.add(kind);
+    pub(crate) fn count(&mut self, kind: Kind, packet: &Packet<'_>) {
+        let Packet { at_ns, interface, comment, .. } = *packet;
+        self.counts.add(kind, comment);
         let (first, last) = self.span.unwrap_or((at_ns, at_ns));
         self.span = Some((first.min(at_ns), last.max(at_ns)));
         let packets = usize::try_from(interface).ok().and_then(|at| self.by_interface.get_mut(at));

@@ -67,6 +67,8 @@ pub struct Draft {
     pub urgent: bool,
     /// Whether the authority means targets that stand for many: `sip:user@*`, `sip:host`, networks.
     pub wide_targets: bool,
+    /// Whether the keys of media are overwritten in session descriptions, or kept.
+    pub redact_sdes_keys: bool,
     /// Counts the versions under one LIID; the first need not say that it is 1.
     pub version: Option<u32>,
     /// The SHA-256 of the version before: 64 lowercase hexadecimal digits.
@@ -86,8 +88,15 @@ const REQUIRED: [&str; 8] = [
 ];
 
 /// What a warrant may have.
-const OPTIONAL: [&str; 6] =
-    ["legal_basis", "offence_class", "urgent", "wide_targets", "version", "supersedes"];
+const OPTIONAL: [&str; 7] = [
+    "legal_basis",
+    "offence_class",
+    "urgent",
+    "wide_targets",
+    "sdes_keys",
+    "version",
+    "supersedes",
+];
 
 impl Draft {
     /// The TOML text, with a comment for each field; optional fields only where they say something.
@@ -134,12 +143,14 @@ impl Draft {
     fn optional_lines(&self) -> Vec<(&'static str, &'static str, Value)> {
         let text = |text: &Option<String>| text.clone().map(Value::String);
         let flag = |set: bool| set.then_some(Value::Boolean(true));
+        let redact = self.redact_sdes_keys.then(|| Value::String("redact".to_owned()));
         let version = self.version.map(|number| Value::Integer(number.into()));
         let lines = [
             ("The provision of law that it stands on.", "legal_basis", text(&self.legal_basis)),
             ("The class of offence.", "offence_class", text(&self.offence_class)),
             ("It was given in an urgent procedure.", "urgent", flag(self.urgent)),
             ("A target that stands for many is meant.", "wide_targets", flag(self.wide_targets)),
+            ("The keys of media are not kept.", "sdes_keys", redact),
             ("The version under this LIID.", "version", version),
             ("SHA-256 of the version before.", "supersedes", text(&self.supersedes)),
         ];
@@ -168,6 +179,7 @@ impl Draft {
             offence_class: fields.optional_text("offence_class")?,
             urgent: fields.flag("urgent")?,
             wide_targets: fields.flag("wide_targets")?,
+            redact_sdes_keys: fields.is_second("sdes_keys", ["keep", "redact"])?,
             version: fields.number("version")?,
             supersedes: fields.optional_text("supersedes")?,
         })

@@ -73,6 +73,16 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Which of two words it is: whether the second; the first where the field is absent.
+    pub(super) fn is_second(&self, name: &str, [first, second]: [&str; 2]) -> Read<bool> {
+        match self.optional_text(name)? {
+            None => Ok(false),
+            Some(word) if word == first => Ok(false),
+            Some(word) if word == second => Ok(true),
+            Some(_) => Err(bad(format!("`{name}` is neither `{first}` nor `{second}`"))),
+        }
+    }
+
     pub(super) fn number(&self, name: &str) -> Read<Option<u32>> {
         let Some(value) = self.0.get(name) else { return Ok(None) };
         let number = value.as_integer().and_then(|number| number.try_into().ok());
