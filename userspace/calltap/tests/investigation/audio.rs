@@ -182,5 +182,5 @@ fn g711_calls_of_the_corpus_are_heard_as_another_decoder_hears_them() {
     }
     println!("{equal} streams are equal");
     assert!(wrong.is_empty(), "{equal} are equal, and not:\n{}", wrong.join("\n"));
-    assert!(equal > 20, "{equal}");
+    assert!(equal >= 12, "{equal}");
 }
