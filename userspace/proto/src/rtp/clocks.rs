@@ -1,82 +1,50 @@
 //! Clock rates of RTP payload types: the static table (RFC 3551 §6) and rtpmap (RFC 8866 §6.6).
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::quality::Codec;
 
-/// Clock rate by payload type.
+/// What each payload type is.
 ///
-/// Static payload types have theirs from the start; an `a=rtpmap` overrides.
-#[derive(Clone, PartialEq, Eq)]
+/// Static payload types are known from the start; an `a=rtpmap` overrides, and only what it
+/// overrides takes memory, as there is one of these for every endpoint of every call.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct PayloadClocks {
+    /// Payload types that are not what they are by default, in the order in which they were mapped.
+    mapped: Vec<(u8, Payload)>,
+}
+
+/// What is known of one payload type.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Payload {
     /// Timestamp units a second; 0 where unknown.
-    rates: [u32; 128],
-    /// One bit a payload type whose packets do not come at the pace of their timestamps.
+    rate_hz: u32,
+    /// Its packets do not come at the pace of their timestamps.
     ///
     /// Telephone events (RFC 4733) repeat one timestamp and comfort noise (RFC 3389) comes at
     /// will, so neither says anything about the network's jitter.
-    unpaced: u128,
-    /// One bit a payload type that is telephone events.
-    events: u128,
-    /// What each payload type encodes, where that is known.
-    codecs: [Codec; 128],
-}
-
-/// RFC 3551 tables 4 and 5.
-const STATIC: [(u8, u32); 25] = [
-    (0, 8000),
-    (3, 8000),
-    (4, 8000),
-    (5, 8000),
-    (6, 16000),
-    (7, 8000),
-    (8, 8000),
-    (9, 8000),
-    (10, 44100),
-    (11, 44100),
-    (12, 8000),
-    (13, 8000),
-    (14, 90000),
-    (15, 8000),
-    (16, 11025),
-    (17, 22050),
-    (18, 8000),
-    (19, 8000),
-    (25, 90000),
-    (26, 90000),
-    (28, 90000),
-    (31, 90000),
-    (32, 90000),
-    (33, 90000),
-    (34, 90000),
-];
-
-/// What is known of one payload type.
-#[derive(Clone, Copy, PartialEq)]
-struct Payload {
-    rate_hz: u32,
     is_unpaced: bool,
     is_event: bool,
     codec: Codec,
 }
 
-impl Default for PayloadClocks {
-    fn default() -> Self {
-        let mut clocks =
-            Self { rates: [0; 128], unpaced: 0, events: 0, codecs: [Codec::Unknown; 128] };
-        for (payload_type, rate_hz) in STATIC {
-            let encoding: &[u8] = match payload_type {
-                0 | 8 => b"PCMU",
-                4 => b"G723",
-                18 => b"G729",
-                // 19 was comfort noise before RFC 3551 and still is, in old devices.
-                13 | 19 => b"CN",
-                _ => b"",
-            };
-            clocks.map(payload_type, encoding, rate_hz);
-        }
-        clocks
-    }
+/// RFC 3551 tables 4 and 5.
+const fn fixed(payload_type: u8) -> Payload {
+    let (rate_hz, codec) = match payload_type {
+        0 | 8 => (8_000, Codec::G711),
+        4 => (8_000, Codec::G7231),
+        18 => (8_000, Codec::G729),
+        3 | 5 | 7 | 9 | 12 | 13 | 15 | 19 => (8_000, Codec::Unknown),
+        6 => (16_000, Codec::Unknown),
+        10 | 11 => (44_100, Codec::Unknown),
+        16 => (11_025, Codec::Unknown),
+        17 => (22_050, Codec::Unknown),
+        14 | 25 | 26 | 28 | 31..=34 => (90_000, Codec::Unknown),
+        _ => (0, Codec::Unknown),
+    };
+    // 19 was comfort noise before RFC 3551 and still is, in old devices.
+    Payload { rate_hz, is_unpaced: matches!(payload_type, 13 | 19), is_event: false, codec }
 }
 
 impl PayloadClocks {
@@ -99,19 +67,15 @@ impl PayloadClocks {
 
     /// Takes over what `other` maps beyond the static table.
     pub fn merge(&mut self, other: &Self) {
-        let fixed = Self::default();
-        for payload_type in 0..128 {
-            let theirs = other.payload(payload_type);
-            if theirs != fixed.payload(payload_type) {
-                self.put(payload_type, theirs);
-            }
+        for &(payload_type, payload) in &other.mapped {
+            self.put(payload_type, payload);
         }
     }
 
     /// Timestamp units a second of a payload type, where known.
     #[must_use]
     pub fn rate_hz(&self, payload_type: u8) -> Option<u32> {
-        self.rates.get(usize::from(payload_type)).copied().filter(|&rate| rate != 0)
+        Some(self.payload(payload_type).rate_hz).filter(|&rate| rate != 0)
     }
 
     /// Whether a payload type's packets come at the pace of their timestamps.
@@ -119,57 +83,39 @@ impl PayloadClocks {
     /// Not so telephone events and comfort noise, which must not move the jitter.
     #[must_use]
     pub fn is_paced(&self, payload_type: u8) -> bool {
-        !bit(self.unpaced, payload_type)
+        !self.payload(payload_type).is_unpaced
     }
 
     /// Whether a payload type is telephone events (RFC 4733).
     #[must_use]
     pub fn is_event(&self, payload_type: u8) -> bool {
-        bit(self.events, payload_type)
+        self.payload(payload_type).is_event
     }
 
     /// What a payload type encodes, where that is known.
     #[must_use]
     pub fn codec(&self, payload_type: u8) -> Codec {
-        self.codecs.get(usize::from(payload_type)).copied().unwrap_or_default()
+        self.payload(payload_type).codec
     }
 
+    #[inline]
     fn payload(&self, payload_type: u8) -> Payload {
-        Payload {
-            rate_hz: self.rate_hz(payload_type).unwrap_or(0),
-            is_unpaced: bit(self.unpaced, payload_type),
-            is_event: bit(self.events, payload_type),
-            codec: self.codec(payload_type),
-        }
+        let mapped = self.mapped.iter().find(|(it, _)| *it == payload_type);
+        mapped.map_or_else(|| fixed(payload_type), |(_, payload)| *payload)
     }
 
     fn put(&mut self, payload_type: u8, payload: Payload) {
-        if let Some(known) = self.codecs.get_mut(usize::from(payload_type)) {
-            *known = payload.codec;
-        }
-        if let Some(rate) = self.rates.get_mut(usize::from(payload_type)) {
-            *rate = payload.rate_hz;
-            for (bits, is) in
-                [(&mut self.unpaced, payload.is_unpaced), (&mut self.events, payload.is_event)]
-            {
-                *bits &= !(1 << payload_type);
-                *bits |= u128::from(is) << payload_type;
-            }
+        self.mapped.retain(|(it, _)| *it != payload_type);
+        if payload_type < 128 && payload != fixed(payload_type) {
+            self.mapped.push((payload_type, payload));
         }
     }
-}
-
-fn bit(bits: u128, payload_type: u8) -> bool {
-    payload_type < 128 && bits >> payload_type & 1 == 1
 }
 
 impl fmt::Debug for PayloadClocks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fixed = Self::default();
-        let differing = (0u8..128)
-            .filter(|&pt| self.rate_hz(pt) != fixed.rate_hz(pt))
-            .filter_map(|pt| Some((pt, self.rate_hz(pt)?)));
-        f.debug_map().entries(differing).finish()
+        let mapped = self.mapped.iter().map(|(payload_type, it)| (payload_type, it.rate_hz));
+        f.debug_map().entries(mapped).finish()
     }
 }
 
@@ -198,6 +144,20 @@ mod tests {
         assert_eq!(clocks.rate_hz(96), Some(48000));
         assert!(clocks.is_paced(96) && !clocks.is_paced(101));
         assert!(clocks.is_event(101) && !clocks.is_event(13) && !clocks.is_event(200));
+    }
+
+    #[test]
+    fn what_is_mapped_as_by_default_takes_no_memory() {
+        let mut clocks = PayloadClocks::new();
+        clocks.map(0, b"PCMU", 8000);
+        clocks.map(8, b"PCMA", 8000);
+        clocks.map(13, b"CN", 8000);
+        clocks.map(200, b"none", 1);
+        assert_eq!(clocks, PayloadClocks::new());
+        clocks.map(0, b"opus", 48000);
+        assert_eq!(clocks.rate_hz(0), Some(48000));
+        clocks.map(0, b"PCMU", 8000);
+        assert_eq!(clocks, PayloadClocks::new());
     }
 
     #[test]
