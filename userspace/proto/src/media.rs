@@ -9,6 +9,7 @@ use core::net::{IpAddr, SocketAddr};
 
 pub use encryption::{Encryption, KeyExchanges};
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 pub use latch::{Decision, Doubtful, Latch, LatchLimits, Standing};
 pub use terms::{Keying, MediaTerms};
 
@@ -19,7 +20,43 @@ pub use terms::{Keying, MediaTerms};
 /// endpoint.
 #[derive(Clone, Debug)]
 pub struct MediaTable<T> {
-    bindings: HashMap<Key, Vec<T>>,
+    bindings: HashMap<Key, Bound<T>>,
+}
+
+/// What an endpoint is bound to: nearly always to one call, which then stands in the table itself.
+#[derive(Clone, Debug)]
+enum Bound<T> {
+    One(T),
+    Several(Vec<T>),
+}
+
+impl<T> Bound<T> {
+    #[inline]
+    fn as_slice(&self) -> &[T] {
+        match self {
+            Self::One(binding) => core::slice::from_ref(binding),
+            Self::Several(bindings) => bindings,
+        }
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [T] {
+        match self {
+            Self::One(binding) => core::slice::from_mut(binding),
+            Self::Several(bindings) => bindings,
+        }
+    }
+
+    /// Keeps what `keep` chooses, and says how many that are; none of them are to be taken out of
+    /// the table.
+    fn retain(&mut self, keep: impl Fn(&T) -> bool) -> usize {
+        match self {
+            Self::One(binding) => usize::from(keep(binding)),
+            Self::Several(bindings) => {
+                bindings.retain(keep);
+                bindings.len()
+            }
+        }
+    }
 }
 
 impl<T> Default for MediaTable<T> {
@@ -37,9 +74,17 @@ impl<T: Clone + PartialEq> MediaTable<T> {
 
     /// Binds `endpoint` to `binding`; once more is once.
     pub fn open(&mut self, endpoint: SocketAddr, binding: T) {
-        let bound = self.bindings.entry(key(endpoint)).or_default();
-        if !bound.contains(&binding) {
-            bound.push(binding);
+        match self.bindings.entry(key(endpoint)) {
+            Entry::Vacant(place) => drop(place.insert(Bound::One(binding))),
+            Entry::Occupied(mut place) => match place.get_mut() {
+                bound if bound.as_slice().contains(&binding) => {}
+                Bound::Several(bindings) => bindings.push(binding),
+                bound @ Bound::One(_) => {
+                    let mut bindings = bound.as_slice().to_vec();
+                    bindings.push(binding);
+                    *bound = Bound::Several(bindings);
+                }
+            },
         }
     }
 
@@ -47,9 +92,8 @@ impl<T: Clone + PartialEq> MediaTable<T> {
     pub fn close(&mut self, endpoint: SocketAddr, which: impl Fn(&T) -> bool) -> usize {
         let key = key(endpoint);
         let Some(bound) = self.bindings.get_mut(&key) else { return 0 };
-        let before = bound.len();
-        bound.retain(|binding| !which(binding));
-        let after = bound.len();
+        let before = bound.as_slice().len();
+        let after = bound.retain(|binding| !which(binding));
         if after == 0 {
             self.bindings.remove(&key);
         }
@@ -66,12 +110,12 @@ impl<T: Clone + PartialEq> MediaTable<T> {
     /// What `endpoint` is bound to.
     #[must_use]
     pub fn bindings(&self, endpoint: SocketAddr) -> &[T] {
-        self.bindings.get(&key(endpoint)).map_or(&[], Vec::as_slice)
+        self.bindings.get(&key(endpoint)).map_or(&[], Bound::as_slice)
     }
 
     /// What `endpoint` is bound to, to be changed in place.
     pub fn bindings_mut(&mut self, endpoint: SocketAddr) -> &mut [T] {
-        self.bindings.get_mut(&key(endpoint)).map_or(&mut [], Vec::as_mut_slice)
+        self.bindings.get_mut(&key(endpoint)).map_or(&mut [], Bound::as_mut_slice)
     }
 
     /// Each endpoint and what it is bound to, in no order.
@@ -81,15 +125,12 @@ impl<T: Clone + PartialEq> MediaTable<T> {
 
     /// Every binding, to be changed in place.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.bindings.values_mut().flatten()
+        self.bindings.values_mut().flat_map(Bound::as_mut_slice)
     }
 
     /// Takes away every binding that `keep` does not choose.
     pub fn retain(&mut self, keep: impl Fn(&T) -> bool) {
-        self.bindings.retain(|_, bound| {
-            bound.retain(&keep);
-            !bound.is_empty()
-        });
+        self.bindings.retain(|_, bound| bound.retain(&keep) > 0);
     }
 
     /// How many endpoints are bound.
