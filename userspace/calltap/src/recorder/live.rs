@@ -83,6 +83,7 @@ impl LiveCall {
         terms: Box<MediaTerms>,
     ) {
         self.media.insert(endpoint, (kind, terms));
+        self.streams.look_again();
     }
 
     pub(super) fn learned(&mut self, endpoint: SocketAddr, peer: SocketAddr) {
@@ -145,6 +146,9 @@ impl LiveCall {
         destination: SocketAddr,
         payload: &[u8],
     ) {
+        if self.streams.feed_known(at, source, destination, payload) {
+            return;
+        }
         let announced = self.media.get(&destination).or_else(|| self.media.get(&source));
         let Some((kind, terms)) = announced else { return };
         // Fax may take the place of voice at the same port, and the last of the voice comes late.

@@ -65,6 +65,8 @@ pub(super) struct Tracked {
     stream: Stream,
     /// Whether `stream.payload_type` is that of a paced payload.
     named: bool,
+    /// The paced payload type that the last packet was of, and its clock rate.
+    ordinary: Option<(u8, Option<u32>)>,
     sequence: Sequence,
     jitter: Jitter,
 }
@@ -96,9 +98,21 @@ impl Tracked {
                 mean_jitter_ms: 0.0,
             },
             named: false,
+            ordinary: None,
             sequence: Sequence::new(header.sequence),
             jitter: Jitter::default(),
         }
+    }
+
+    /// Whether it is this stream.
+    #[inline]
+    pub(super) fn is(&self, source: SocketAddr, destination: SocketAddr, ssrc: u32) -> bool {
+        let Stream { ssrc: ours, source: from, destination: to, .. } = &self.stream;
+        *ours == ssrc && *from == source && *to == destination
+    }
+
+    pub(super) fn key(&self) -> (SocketAddr, SocketAddr, u32) {
+        (self.stream.source, self.stream.destination, self.stream.ssrc)
     }
 
     pub(super) fn feed(
@@ -109,12 +123,39 @@ impl Tracked {
         clocks: &PayloadClocks,
     ) {
         let paced = clocks.is_paced(header.payload_type);
+        let rate_hz = clocks.rate_hz(header.payload_type);
         if paced && !self.named {
             self.stream.payload_type = header.payload_type;
             self.stream.codec = clocks.codec(header.payload_type);
-            self.stream.clock_hz = clocks.rate_hz(header.payload_type);
+            self.stream.clock_hz = rate_hz;
             self.named = true;
         }
+        if paced {
+            self.ordinary = Some((header.payload_type, rate_hz));
+        }
+        self.count(at, header, bytes, paced.then_some(rate_hz));
+    }
+
+    /// Counts a packet of the paced payload type that was fed last; says whether it is one.
+    #[inline]
+    pub(super) fn feed_ordinary(&mut self, at: Timestamp, header: &Header, bytes: usize) -> bool {
+        match self.ordinary {
+            Some((payload_type, rate_hz)) if payload_type == header.payload_type => {
+                self.count(at, header, bytes, Some(rate_hz));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Forgets what its payload types are: something else may have been announced.
+    pub(super) fn look_again(&mut self) {
+        self.ordinary = None;
+    }
+
+    /// Counts a packet; its clock rate is none where it has no pace.
+    #[inline]
+    fn count(&mut self, at: Timestamp, header: &Header, bytes: usize, pace: Option<Option<u32>>) {
         self.stream.last = at;
         self.stream.packets += 1;
         self.stream.bytes += bytes as u64;
@@ -128,8 +169,8 @@ impl Tracked {
             Place::Restart => self.jitter.previous = None,
             Place::Stray => return,
         }
-        if paced {
-            self.jitter.feed(at, header.timestamp, clocks.rate_hz(header.payload_type));
+        if let Some(rate_hz) = pace {
+            self.jitter.feed(at, header.timestamp, rate_hz);
         }
     }
 

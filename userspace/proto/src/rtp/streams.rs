@@ -13,11 +13,15 @@ use crate::time::Timestamp;
 /// Streams in order of appearance; feeding a packet of a known stream allocates nothing.
 #[derive(Clone, Debug)]
 pub struct Streams {
+    /// Where each is in `streams`; empty while they are few, and soon looked through.
     index: HashMap<(SocketAddr, SocketAddr, u32), usize>,
     streams: Vec<Tracked>,
     limit: usize,
     beyond_limit: u64,
 }
+
+/// So many streams, those of nearly every call, are found without an index.
+const FEW: usize = 8;
 
 impl Default for Streams {
     /// Room for 256 streams: a call has two to eight.
@@ -45,16 +49,15 @@ impl Streams {
         clocks: &PayloadClocks,
     ) -> bool {
         let Ok(header) = Header::parse(payload) else { return false };
-        let key = (source, destination, header.ssrc);
-        let known = self.index.get(&key).copied();
+        let known = self.place(source, destination, header.ssrc);
         let place = known.unwrap_or(self.streams.len());
         if known.is_none() {
             if place >= self.limit {
                 self.beyond_limit += 1;
                 return true;
             }
-            self.index.insert(key, place);
             self.streams.push(Tracked::new(at, source, destination, &header));
+            self.index_new();
         }
         if let Some(tracked) = self.streams.get_mut(place) {
             tracked.feed(at, &header, payload.len(), clocks);
@@ -62,11 +65,55 @@ impl Streams {
         true
     }
 
+    /// Counts a UDP payload of a stream that was fed before, if it has the payload type of the
+    /// stream's last packet that kept its pace; says whether it was one.
+    ///
+    /// Such a packet is media and nothing else, and most packets are such: nothing has to be looked
+    /// up for it but its stream.
+    pub fn feed_known(
+        &mut self,
+        at: Timestamp,
+        source: SocketAddr,
+        destination: SocketAddr,
+        payload: &[u8],
+    ) -> bool {
+        let Ok(header) = Header::parse(payload) else { return false };
+        let place = self.place(source, destination, header.ssrc);
+        let tracked = place.and_then(|place| self.streams.get_mut(place));
+        tracked.is_some_and(|tracked| tracked.feed_ordinary(at, &header, payload.len()))
+    }
+
+    /// Has the next packet of each stream looked up again, as something else may have been announced
+    /// for it.
+    pub fn look_again(&mut self) {
+        self.streams.iter_mut().for_each(Tracked::look_again);
+    }
+
+    #[inline]
+    fn place(&self, source: SocketAddr, destination: SocketAddr, ssrc: u32) -> Option<usize> {
+        if self.index.is_empty() {
+            self.streams.iter().position(|it| it.is(source, destination, ssrc))
+        } else {
+            self.index.get(&(source, destination, ssrc)).copied()
+        }
+    }
+
+    /// Puts the newest stream into the index, and the first time all of them.
+    fn index_new(&mut self) {
+        if self.streams.len() <= FEW {
+            return;
+        }
+        let first = if self.index.is_empty() { 0 } else { self.streams.len() - 1 };
+        for (place, tracked) in self.streams.iter().enumerate().skip(first) {
+            self.index.insert(tracked.key(), place);
+        }
+    }
+
     /// Whether a datagram is RTP of a stream that was fed before.
     #[must_use]
     pub fn knows(&self, source: SocketAddr, destination: SocketAddr, payload: &[u8]) -> bool {
         let header = Header::parse(payload);
-        header.is_ok_and(|it| self.index.contains_key(&(source, destination, it.ssrc)))
+        header.is_ok_and(|it| self.place(source, destination, it.ssrc).is_some())
     }
 
     /// The streams in order of appearance, with their figures up to now.

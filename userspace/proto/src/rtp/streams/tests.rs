@@ -30,19 +30,56 @@ fn clean(sequence: u16, timestamp: u32) -> Vec<Packet> {
         .collect()
 }
 
+/// What is counted, which is the same where ordinary packets take the short way.
 fn measured(packets: &[Packet]) -> Vec<Stream> {
     let mut clocks = PayloadClocks::new();
     clocks.map(101, b"telephone-event", 8000);
-    let mut streams = Streams::default();
+    let (mut streams, mut shortened) = (Streams::default(), Streams::default());
     for packet in packets {
         let mut bytes = vec![0x80, packet.payload_type];
         bytes.extend(packet.sequence.to_be_bytes());
         bytes.extend(packet.timestamp.to_be_bytes());
         bytes.extend(packet.ssrc.to_be_bytes());
         let ends = ("192.0.2.1:4000".parse().unwrap(), "198.51.100.2:5000".parse().unwrap());
-        assert!(streams.feed(Timestamp(packet.at), ends.0, ends.1, &bytes, &clocks));
+        let at = Timestamp(packet.at);
+        assert!(streams.feed(at, ends.0, ends.1, &bytes, &clocks));
+        assert!(
+            shortened.feed_known(at, ends.0, ends.1, &bytes)
+                || shortened.feed(at, ends.0, ends.1, &bytes, &clocks)
+        );
     }
-    streams.iter().collect()
+    let streams: Vec<_> = streams.iter().collect();
+    assert_eq!(shortened.iter().collect::<Vec<_>>(), streams);
+    streams
+}
+
+#[test]
+fn an_ordinary_packet_is_known_until_something_else_is_announced() {
+    let ends = ("192.0.2.1:4000".parse().unwrap(), "198.51.100.2:5000".parse().unwrap());
+    let packet = |payload_type: u8| [0x80, payload_type, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7];
+    let (clocks, mut streams) = (PayloadClocks::new(), Streams::default());
+    let known =
+        |streams: &mut Streams, it| streams.feed_known(Timestamp(0), ends.0, ends.1, &packet(it));
+    assert!(!known(&mut streams, 0), "nothing is known of it");
+    assert!(streams.feed(Timestamp(0), ends.0, ends.1, &packet(0), &clocks));
+    assert!(known(&mut streams, 0) && !known(&mut streams, 13) && !known(&mut streams, 8));
+    streams.look_again();
+    assert!(!known(&mut streams, 0));
+}
+
+#[test]
+fn many_streams_are_told_apart_as_few_are() {
+    let ends = ("192.0.2.1:4000".parse().unwrap(), "198.51.100.2:5000".parse().unwrap());
+    let (clocks, mut streams) = (PayloadClocks::new(), Streams::default());
+    for round in 0..3 {
+        for ssrc in 0..40 {
+            let packet = [0x80, 0, 0, round, 0, 0, 0, 0, 0, 0, 0, ssrc];
+            assert_eq!(streams.knows(ends.0, ends.1, &packet), round > 0);
+            assert!(streams.feed(Timestamp(0), ends.0, ends.1, &packet, &clocks));
+        }
+    }
+    let counted: Vec<_> = streams.iter().map(|it| (it.ssrc, it.packets)).collect();
+    assert_eq!(counted, (0..40).map(|ssrc| (ssrc, 3)).collect::<Vec<_>>());
 }
 
 /// Packets, lost, duplicates, reordered; highest and mean jitter in ms to three digits.
