@@ -7,7 +7,7 @@ use tracing::error;
 
 /// From the beginning of one pass over the maps to that of the next: what an intruder opens is
 /// closed within a second.
-const EVERY: Duration = Duration::from_millis(500);
+const EVERY: Duration = Duration::from_millis(750);
 
 /// Where the inspection of a filter stands.
 #[derive(Debug, Default)]

@@ -1,8 +1,7 @@
 //! What the filter has written into the endpoint map, to be held against what is there.
 
-use std::collections::HashMap;
-
 use calltap_ebpf::abi::Endpoint;
+use hashbrown::HashMap;
 
 /// The open endpoints.
 ///
