@@ -8,7 +8,7 @@ use core::net::IpAddr;
 use super::bindings::{Bindings, Registration};
 use super::path::Path;
 use crate::sip::{self, Clue, Header, Message, StartLine, Uri};
-use crate::target::{Entry, Identity, Index, Numbering};
+use crate::target::{Entry, Identity, Index, Numbering, is_global};
 use crate::time::Timestamp;
 use crate::warrant::Warrant;
 
@@ -243,7 +243,7 @@ impl<'a> Hits<'_, 'a> {
         let index = &self.warrants.index;
         let mut add = |entry| self.add(entry, place, header, Cow::Borrowed(name));
         index.user(user, host, &mut add);
-        if user.starts_with(b"+") {
+        if is_global(user) {
             index.number(user, None, &mut add);
         }
     }

@@ -46,7 +46,7 @@ impl<'a> Uri<'a> {
             return None;
         }
         // A user part may hold all that ends a host, so the @ is looked for first.
-        let (user, rest) = match memchr::memchr(b'@', rest) {
+        let (user, rest) = match end_of_user(rest) {
             Some(at) => {
                 let (userinfo, rest) = rest.split_at_checked(at)?;
                 let (user, _password) = split(userinfo, |byte| byte == b':');
@@ -63,6 +63,14 @@ impl<'a> Uri<'a> {
         let context = user.and_then(context);
         Some(Self { scheme: Scheme::Sip, user, host: host(host_and_port), user_is_phone, context })
     }
+}
+
+/// The @ behind the user part: the first, or where another one follows it in what would be the
+/// host, that one, as a host holds none and a user part may be anything that somebody made up.
+fn end_of_user(text: &[u8]) -> Option<usize> {
+    let first = memchr::memchr(b'@', text)?;
+    let (host, _) = split(text.get(first + 1..)?, |byte| b";?>, ".contains(&byte));
+    Some(memchr::memrchr(b'@', host).map_or(first, |at| first + 1 + at))
 }
 
 /// The value of `phone-context` among the parameters behind a number.
@@ -100,7 +108,7 @@ mod tests {
     #[test]
     fn a_uri_says_user_and_host_without_port_password_and_parameters() {
         type Parts = Option<(&'static str, &'static str, bool)>;
-        let cases: [(&str, Parts); 14] = [
+        let cases: [(&str, Parts); 15] = [
             ("sip:alice@example.net", Some(("alice", "example.net", false))),
             ("SIPS:alice:pw@example.net:5061;lr", Some(("alice", "example.net", false))),
             ("sip:a;b?c/d@example.net?x=y", Some(("a;b?c/d", "example.net", false))),
@@ -110,7 +118,8 @@ mod tests {
             ("sip:alice@2001:db8::1", Some(("alice", "2001:db8::1", false))),
             ("sip:example.net:5060", Some(("-", "example.net", false))),
             ("sip:@example.net", Some(("", "example.net", false))),
-            ("sip:alice@example.net@evil", Some(("alice", "example.net", false))),
+            ("sip:alice@example.net@evil", Some(("alice@example.net", "evil", false))),
+            ("sip:alice@example.net;x=a@evil", Some(("alice", "example.net", false))),
             ("tel:+32-2-555;phone-context=x", Some(("+32-2-555", "", true))),
             ("mailto:alice@example.net", None),
             ("urn:service:sos", None),

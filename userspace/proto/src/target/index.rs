@@ -85,7 +85,7 @@ impl Index {
                 if number.len() < user.len() && number.iter().all(is_number) {
                     self.user(number, uri.host, found);
                 }
-                if uri.user_is_phone || number.starts_with(b"+") {
+                if uri.user_is_phone || is_global(number) {
                     self.number(number, uri.context, found);
                 }
             }
@@ -148,6 +148,11 @@ impl Index {
 fn until(text: &[u8], end: u8) -> &[u8] {
     let end = memchr::memchr(end, text).unwrap_or(text.len());
     text.get(..end).unwrap_or(text)
+}
+
+/// Whether a user part begins as a number with its country code; some escape the plus.
+pub(crate) fn is_global(user: &[u8]) -> bool {
+    matches!(user, [b'+', ..] | [b'%', b'2', b'B' | b'b', ..])
 }
 
 /// `wanted` is canonical; the other is as sent.
