@@ -24,6 +24,9 @@ pub enum Command {
     /// Packets from or to the endpoint are the call's; told again, whoever else sends there is
     /// looked at again.
     Open(SocketAddr, Binding),
+    /// Packets between the endpoint and another one of the call may be the call's, though nobody
+    /// announced it.
+    Presume(SocketAddr, Binding),
     /// They are no longer.
     Close(SocketAddr, CallKey),
     /// Packets between this endpoint of the call and this peer are the call's, though nobody
@@ -76,12 +79,14 @@ pub struct Content {
     networks: Vec<(Network, Binding)>,
 }
 
-/// An endpoint that a call announced.
+/// An endpoint of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Open {
     binding: Binding,
     /// Its peers are known, and whoever else sends there is a stranger.
     settled: bool,
+    /// Nobody announced it: it is where a NAT may have put one that was.
+    presumed: bool,
 }
 
 /// What a call has to do with a packet.
@@ -126,10 +131,8 @@ impl Content {
     /// Carries out a change.
     pub fn apply(&mut self, command: Command) {
         match command {
-            Command::Open(endpoint, binding) => {
-                self.endpoints.close(endpoint, |open| open.binding.call == binding.call);
-                self.endpoints.open(endpoint, Open { binding, settled: false });
-            }
+            Command::Open(endpoint, binding) => self.open(endpoint, binding, false),
+            Command::Presume(endpoint, binding) => self.open(endpoint, binding, true),
             Command::Close(endpoint, call) => {
                 self.endpoints.close(endpoint, |open| open.binding.call == call);
                 self.unpin(|&(pinned, _), owner| pinned == endpoint && *owner == call);
@@ -159,6 +162,11 @@ impl Content {
                 self.networks.retain(|(_, binding)| binding.call.warrant != warrant);
             }
         }
+    }
+
+    fn open(&mut self, endpoint: SocketAddr, binding: Binding, presumed: bool) {
+        self.endpoints.close(endpoint, |open| open.binding.call == binding.call);
+        self.endpoints.open(endpoint, Open { binding, settled: false, presumed });
     }
 
     fn unpin(&mut self, which: impl Fn(&(SocketAddr, SocketAddr), &CallKey) -> bool) {
@@ -224,8 +232,10 @@ impl Content {
         if from.is_empty() && to.is_empty() {
             return;
         }
-        let other = |open: &Open| to.iter().find(|it| it.binding.call == open.binding.call);
-        let certain = from.iter().filter_map(|open| other(open).map(|it| (open, !it.settled)));
+        let certain = from.iter().filter(|open| !open.presumed).filter_map(|open| {
+            let other = other(open, to).filter(|other| !other.presumed)?;
+            Some((open, !other.settled))
+        });
         if first_of_warrants(certain, |it, fresh| each(it, Claim::Certain { fresh })) {
             return;
         }
@@ -242,8 +252,15 @@ impl Content {
         if first_of_warrants(learned, |it, _| each(it, Claim::Learned)) {
             return;
         }
-        for (side, end) in [(from, source), (to, destination)] {
+        for (side, end, others, peer) in
+            [(from, source, to, destination), (to, destination, from, source)]
+        {
             for open in side.iter().filter(|open| !open.settled) {
+                // Of two presumed ends one has the flow; one alone has nothing to say.
+                let is_pair = || end < peer && other(open, others).is_some_and(|it| it.presumed);
+                if open.presumed && !is_pair() {
+                    continue;
+                }
                 each(&open.binding, Claim::Doubtful(end));
             }
         }
@@ -310,6 +327,11 @@ impl Content {
             }
         }
     }
+}
+
+/// The same call's at the other end.
+fn other<'a>(open: &Open, ends: &'a [Open]) -> Option<&'a Open> {
+    ends.iter().find(|it| it.binding.call == open.binding.call)
 }
 
 /// Gives `each` the first binding of each warrant; says whether there was any.

@@ -92,13 +92,18 @@ impl Listening {
                     unexplained: false,
                 }));
             }
-            Event::MediaOpened { call, endpoint, kind, terms, .. } => {
+            Event::MediaOpened { call, endpoint, kind, terms, presumed, .. } => {
                 let Some(order) = self.orders.get(&call.warrant) else { return };
                 let binding = Binding { authority: order.authority, call };
-                self.command(Command::Open(endpoint, binding), effects);
-                let Self { orders, content, latch, .. } = self;
-                let decided = &mut |it: Decision<'_>| decide(&it, orders, content, effects);
-                latch.open(call, endpoint, kind, terms, decided);
+                if presumed {
+                    self.command(Command::Presume(endpoint, binding), effects);
+                    self.latch.presume(call, endpoint, kind, terms);
+                } else {
+                    self.command(Command::Open(endpoint, binding), effects);
+                    let Self { orders, content, latch, .. } = self;
+                    let decided = &mut |it: Decision<'_>| decide(&it, orders, content, effects);
+                    latch.open(call, endpoint, kind, terms, decided);
+                }
                 let terms = Box::new(terms.clone());
                 effects.note(Note::Media { call, endpoint, kind, terms });
             }

@@ -104,7 +104,9 @@ struct Outlet {
 impl Effects for Outlet {
     fn command(&mut self, command: Command) {
         match &command {
-            Command::Open(endpoint, _) | Command::Close(endpoint, _) => {
+            Command::Open(endpoint, _)
+            | Command::Presume(endpoint, _)
+            | Command::Close(endpoint, _) => {
                 self.touched.push(*endpoint);
             }
             Command::OpenNetwork(network, _) | Command::CloseNetwork(network, _) => {

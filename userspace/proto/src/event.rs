@@ -93,6 +93,9 @@ pub enum Event<'a> {
         kind: MediaKind,
         /// What is announced for it: clocks, keys, ICE.
         terms: &'a MediaTerms,
+        /// No description names the endpoint: it is the port of one that is behind a NAT, at the
+        /// host that signals for it, and counts between two such alone.
+        presumed: bool,
         /// Arrival of the announcing message's last frame.
         at: Timestamp,
     },

@@ -145,16 +145,20 @@ impl Followed {
         self.set_due(limits);
     }
 
-    /// Endpoints that it wants.
+    /// Endpoints that descriptions name.
     pub(super) fn wanted(&self) -> impl Iterator<Item = SocketAddr> + '_ {
-        self.open.iter().filter(|(_, open)| open.closing.is_none()).map(|(endpoint, _)| *endpoint)
+        self.named(|open| open.closing.is_none())
     }
 
-    /// Endpoints that another call may have by now: those in their grace time, and all of a call
-    /// whose end may have been missed.
+    /// Those that another call may have by now: in their grace time, and all of a call whose end
+    /// may have been missed.
     pub(super) fn fading(&self) -> impl Iterator<Item = SocketAddr> + '_ {
-        let fades = |open: &Open| self.is_uncertain || open.closing.is_some();
-        self.open.iter().filter(move |(_, open)| fades(open)).map(|(endpoint, _)| *endpoint)
+        self.named(|open| self.is_uncertain || open.closing.is_some())
+    }
+
+    fn named(&self, which: impl Fn(&Open) -> bool) -> impl Iterator<Item = SocketAddr> {
+        let named = self.open.iter().filter(move |(_, open)| !open.wanted.presumed && which(open));
+        named.map(|(endpoint, _)| *endpoint)
     }
 
     /// Gives up an endpoint that fades: another call has it now.
@@ -244,8 +248,7 @@ impl Followed {
 
     fn open_all(&self, call: CallKey, at: Timestamp, sink: &mut Sink<'_>) {
         for (&endpoint, Open { wanted, .. }) in &self.open {
-            let (kind, terms) = (wanted.kind, &wanted.terms);
-            sink(Event::MediaOpened { call, endpoint, kind, terms, at });
+            tell_endpoint(call, endpoint, wanted, at, sink);
         }
     }
 
@@ -273,9 +276,19 @@ fn tell_open(
     sink: &mut Sink<'_>,
 ) {
     for binding in bindings.iter().filter(|binding| binding.content) {
-        let (call, kind, terms) = (binding.key, wanted.kind, &wanted.terms);
-        sink(Event::MediaOpened { call, endpoint, kind, terms, at });
+        tell_endpoint(binding.key, endpoint, wanted, at, sink);
     }
+}
+
+fn tell_endpoint(
+    call: CallKey,
+    endpoint: SocketAddr,
+    wanted: &Wanted,
+    at: Timestamp,
+    sink: &mut Sink<'_>,
+) {
+    let &Wanted { kind, ref terms, presumed } = wanted;
+    sink(Event::MediaOpened { call, endpoint, kind, terms, presumed, at });
 }
 
 fn tell_closed(bindings: &[Binding], endpoint: SocketAddr, at: Timestamp, sink: &mut Sink<'_>) {

@@ -254,8 +254,10 @@ impl Follower {
         let Some(description) = description else { return };
         let mut legs = Legs::default();
         legs.feed(path, message, Some(&sdp::scan(description)));
-        for endpoint in legs.wanted(self.limits.endpoints).into_keys() {
-            self.release(endpoint, at, sink);
+        for (endpoint, wanted) in legs.wanted(self.limits.endpoints) {
+            if !wanted.presumed {
+                self.release(endpoint, at, sink);
+            }
         }
     }
 

@@ -8,7 +8,7 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use super::path::Path;
 use crate::event::MediaKind;
@@ -29,6 +29,8 @@ pub(super) struct Legs {
 pub(super) struct Wanted {
     pub(super) kind: MediaKind,
     pub(super) terms: MediaTerms,
+    /// No description names it: it is where a NAT would put one that a description names.
+    pub(super) presumed: bool,
 }
 
 #[derive(Debug)]
@@ -65,6 +67,8 @@ struct Line {
     muxed: Endpoints,
     /// Where it has its own.
     apart: Endpoints,
+    /// The host that signals for the party, where it is not the line's own.
+    nat: Option<IpAddr>,
     rtcp_mux: bool,
     is_rtp: bool,
     terms: MediaTerms,
@@ -108,12 +112,13 @@ impl Legs {
         };
         match message.start {
             StartLine::Request { .. } => {
+                let sender = || message.received().unwrap_or(path.source.ip());
                 let Some(session) = session else { return };
                 let ahead = self.ahead.iter().position(|it| (it.0, it.1) == (cseq, path.back()));
                 let ahead = ahead.filter(|_| method != b"ACK");
                 let ahead = ahead.map(|place| self.ahead.remove(place).2);
                 let leg = self.leg(tag(message.from), path);
-                let lines = leg.lines(session);
+                let lines = leg.lines(session, sender());
                 if method == b"ACK" {
                     leg.agree(lines);
                 } else {
@@ -129,7 +134,7 @@ impl Legs {
                 }
                 if let Some(session) = session.filter(|_| status < 300) {
                     let leg = self.leg(tag(message.to), path);
-                    let lines = leg.lines(session);
+                    let lines = leg.lines(session, path.source.ip());
                     if status < 200 {
                         leg.offer(Transaction::Peers(cseq), lines);
                     } else {
@@ -168,10 +173,13 @@ impl Legs {
         let mut wanted = BTreeMap::new();
         // However many candidates there are, they never take the place of what `m=` lines name.
         for line in all() {
-            want(&mut wanted, limit, line, &line.endpoints(all_muxed).named);
+            want(&mut wanted, limit, line, &line.endpoints(all_muxed).named, false);
         }
         for line in all() {
-            want(&mut wanted, limit, line, &line.endpoints(all_muxed).candidates);
+            want(&mut wanted, limit, line, &line.endpoints(all_muxed).candidates, false);
+        }
+        for line in all() {
+            want(&mut wanted, limit, line, &line.presumed(all_muxed), true);
         }
         wanted
     }
@@ -197,11 +205,11 @@ impl Leg {
 
     /// The lines of a description; where one is on hold by its address, media still goes where it
     /// went before.
-    fn lines(&self, session: &Session<'_>) -> Vec<Line> {
+    fn lines(&self, session: &Session<'_>, sender: IpAddr) -> Vec<Line> {
         let before = self.offers.last().map_or(&self.current, |offer| &offer.lines);
         let lines = session.media.iter().enumerate().map(|(nth, media)| {
             let held = before.get(nth).filter(|_| media.is_held_by_address());
-            held.cloned().unwrap_or_else(|| Line::of(media))
+            held.cloned().unwrap_or_else(|| Line::of(media, sender))
         });
         lines.collect()
     }
@@ -254,7 +262,7 @@ impl Leg {
 }
 
 impl Line {
-    fn of(media: &Media<'_>) -> Self {
+    fn of(media: &Media<'_>, sender: IpAddr) -> Self {
         let endpoints = |muxed| Endpoints {
             named: media.endpoints(muxed).collect(),
             candidates: media.candidate_endpoints(muxed).collect(),
@@ -262,6 +270,7 @@ impl Line {
         Self {
             muxed: endpoints(true),
             apart: endpoints(false),
+            nat: media.address.filter(|own| *own != sender && is_private(*own)).map(|_| sender),
             rtcp_mux: media.rtcp_mux,
             is_rtp: media.is_rtp() && media.port != 0,
             terms: MediaTerms {
@@ -275,6 +284,25 @@ impl Line {
     fn endpoints(&self, all_muxed: bool) -> &Endpoints {
         if self.rtcp_mux && all_muxed { &self.muxed } else { &self.apart }
     }
+
+    /// Where a NAT that leaves ports alone puts the named endpoints: at the host that signals.
+    fn presumed(&self, all_muxed: bool) -> Vec<(SocketAddr, MediaKind)> {
+        let named = self.endpoints(all_muxed).named.iter().filter(|(end, _)| is_private(end.ip()));
+        let presumed = self
+            .nat
+            .map(|nat| named.map(move |(end, kind)| (SocketAddr::new(nat, end.port()), *kind)));
+        presumed.into_iter().flatten().collect()
+    }
+}
+
+/// Whether an address is behind a NAT, seen from anywhere else (RFC 1918, RFC 6598, RFC 4193).
+fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            v4.is_private() || v4.is_link_local() || matches!(v4.octets(), [100, 64..=127, ..])
+        }
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
 }
 
 fn want(
@@ -282,13 +310,15 @@ fn want(
     limit: usize,
     line: &Line,
     endpoints: &[(SocketAddr, MediaKind)],
+    presumed: bool,
 ) {
     for &(endpoint, kind) in endpoints {
         if let Some(known) = wanted.get_mut(&endpoint) {
+            known.presumed &= presumed;
             known.kind = known.kind.min(kind);
             known.terms.merge(&line.terms);
         } else if wanted.len() < limit {
-            wanted.insert(endpoint, Wanted { kind, terms: line.terms.clone() });
+            wanted.insert(endpoint, Wanted { kind, terms: line.terms.clone(), presumed });
         }
     }
 }

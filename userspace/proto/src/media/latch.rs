@@ -13,6 +13,12 @@
 //! | one way, or another port of an announced address | after [`Standing::POSSIBLE`] |
 //! | none, but nobody else sends there | after [`Standing::UNLIKELY`] |
 //!
+//! Where both ends are behind a NAT, no end of a packet is announced.
+//! A NAT that leaves ports alone puts each at a place that can be presumed: the announced port, at
+//! the host that signals for the party.
+//! A flow between two presumed ends is learned like one from a host that signals; a presumed end
+//! and any other say nothing, as such a host may be a whole network's.
+//!
 //! An endpoint that the announced peer has reached is settled, and then nobody else is listened to;
 //! a new description opens the question anew.
 
@@ -145,6 +151,19 @@ impl Latch {
         self.bytes -= found.open(call, canonical(endpoint), kind, terms, sink);
     }
 
+    /// A NAT may put an announced endpoint here.
+    pub fn presume(
+        &mut self,
+        call: CallKey,
+        endpoint: SocketAddr,
+        kind: MediaKind,
+        terms: &MediaTerms,
+    ) {
+        if let Some(found) = self.calls.get_mut(&call) {
+            found.presume(canonical(endpoint), kind, terms);
+        }
+    }
+
     /// An endpoint is the call's no longer: a flow that nobody else sends there has waited long
     /// enough.
     pub fn close(&mut self, call: CallKey, endpoint: SocketAddr, sink: &mut Sink<'_>) {
@@ -270,7 +289,7 @@ impl Latch {
                 self.let_go += candidate.frames();
                 continue;
             }
-            let settled = candidate.inbound() > 0 && !open.settled;
+            let settled = candidate.inbound() > 0 && !open.settled && !open.presumed;
             candidate.give(|frames| {
                 let announced = false;
                 sink(Decision::Learned { call, endpoint, peer, announced, frames });

@@ -1,5 +1,8 @@
 //! One message: start line, the header fields every message has, and the body.
 
+use core::net::IpAddr;
+
+use super::address::{Elements, parameter};
 use super::framing::{Declared, body_offset, number};
 use super::{Field, Fields, Header, StartLine, past_empty_lines, session_description, split_line};
 use crate::event::Flaw;
@@ -105,10 +108,20 @@ impl<'a> Message<'a> {
         }
     }
 
+    /// Where the first proxy says that the request came to it from, where its sender's Via says
+    /// something else (RFC 3261 §18.2.1).
+    #[must_use]
+    pub fn received(&self) -> Option<IpAddr> {
+        let vias = self.fields().filter(|field| Header::named(field.name) == Some(Header::Via));
+        let senders = Elements::of(vias.last()?.value).last()?;
+        let address = core::str::from_utf8(parameter(senders, b"received")?).ok()?;
+        address.trim_start_matches('[').trim_end_matches(']').parse().ok()
+    }
+
     /// What names its transaction on this hop (RFC 3261 §8.1.1.7).
     #[must_use]
     pub fn branch(&self) -> Option<&'a [u8]> {
-        super::address::parameter(self.via?, b"branch")
+        parameter(self.via?, b"branch")
     }
 
     /// Its session description (RFC 8866); none can be read in an encoded body.

@@ -28,11 +28,13 @@ pub(super) struct Call {
     sources: Vec<(SocketAddr, u32)>,
 }
 
-/// An endpoint that the call announced.
+/// An endpoint that the call announced, or that a NAT may have put in the place of one.
 #[derive(Debug)]
 pub(super) struct Endpoint {
     kind: MediaKind,
     terms: Box<MediaTerms>,
+    /// Nobody announced it.
+    pub(super) presumed: bool,
     /// The announced peer, or a learned one, has reached it.
     pub(super) settled: bool,
     candidates: Vec<Candidate>,
@@ -89,22 +91,33 @@ impl Call {
             if core::mem::take(&mut open.settled) && end != endpoint {
                 sink(Decision::Reopened { call, endpoint: end });
             }
-            let Some(candidate) = open.take(endpoint) else { continue };
+            // What a presumed end and this one have between them is no less to be learned.
+            let candidate = if open.presumed { None } else { open.take(endpoint) };
+            let Some(candidate) = candidate else { continue };
             freed += candidate.bytes();
             candidate.give(|frames| {
                 let (endpoint, peer, announced) = (end, endpoint, true);
                 sink(Decision::Learned { call, endpoint, peer, announced, frames });
             });
         }
+        self.set(endpoint, kind, terms, false);
+        freed
+    }
+
+    pub(super) fn presume(&mut self, endpoint: SocketAddr, kind: MediaKind, terms: &MediaTerms) {
+        self.set(endpoint, kind, terms, true);
+    }
+
+    fn set(&mut self, endpoint: SocketAddr, kind: MediaKind, terms: &MediaTerms, presumed: bool) {
         let open = self.endpoints.entry(endpoint).or_insert_with(|| Endpoint {
             kind,
             terms: Box::default(),
+            presumed,
             settled: false,
             candidates: Vec::new(),
         });
-        open.kind = kind;
+        (open.kind, open.presumed) = (kind, presumed);
         *open.terms = terms.clone();
-        freed
     }
 
     /// An announced end sends this.
@@ -188,10 +201,12 @@ impl Call {
     /// What speaks for a flow of an endpoint of this kind.
     fn standing(&self, kind: MediaKind, candidate: &Candidate) -> Standing {
         let host = candidate.peer.ip();
-        let announced = |host: IpAddr| self.endpoints.keys().any(|end| end.ip() == host);
+        let announced = self.endpoints.iter().filter(|(_, open)| !open.presumed);
+        let mut announced = announced.map(|(end, _)| end.ip());
         let signals = |host: &IpAddr| self.hosts.contains(host);
-        let is_announced = announced(host);
+        let is_announced = announced.clone().any(|end| end == host);
         let sure = candidate.named
+            || self.endpoints.get(&candidate.peer).is_some_and(|peer| peer.presumed)
             || self.learned.contains(&host)
             || (signals(&host) && !is_announced)
             // A connection comes from whatever port its host chose.
@@ -199,7 +214,7 @@ impl Call {
         if sure {
             return Standing::Sure;
         }
-        let behind_nat = self.endpoints.keys().any(|end| !signals(&end.ip()));
+        let behind_nat = announced.any(|end| !signals(&end));
         match (behind_nat, candidate.both_ways()) {
             (true, true) => Standing::Likely,
             (true, false) => Standing::Possible,

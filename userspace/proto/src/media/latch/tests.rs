@@ -63,7 +63,11 @@ impl Bench {
         for call in calls {
             let known = |end| latch.calls[&call].endpoints.contains_key(&end);
             let sink = &mut |it: Decision<'_>| note(said, &it);
+            let presumed = |end| known(end) && latch.calls[&call].endpoints[&end].presumed;
             match (known(source), known(destination)) {
+                (true, true) if presumed(source) && presumed(destination) => {
+                    claims.push((call, source.min(destination)));
+                }
                 (true, true) => latch.certain(call, &packet, sink),
                 (true, false) => claims.push((call, source)),
                 (false, true) => claims.push((call, destination)),
@@ -109,6 +113,23 @@ fn a_phone_behind_nat_is_learned_by_its_signalling_with_its_first_packet() {
     let learned = format!("1: learned {NAT} at {BOB}, 2 frames\n1: settled {BOB}\n");
     assert_eq!(bench.said, learned);
     assert_eq!(bench.latch.bytes, 0);
+}
+
+#[test]
+fn a_flow_between_two_presumed_ends_is_learned_and_none_is_taken_for_announced() {
+    let mut bench = Bench::new(&[ALICE, "192.168.1.9:5000"], &["203.0.113.7", "198.51.100.2"]);
+    let near = "203.0.113.7:4000";
+    for end in [near, BOB] {
+        bench.latch.presume(CALL, at(end), MediaKind::Rtp, &MediaTerms::default());
+    }
+    bench.packet(0, near, BOB, &rtp(1, 1));
+    assert_eq!(bench.said, "", "one packet may be anything");
+    bench.packet(20, near, BOB, &rtp(1, 2));
+    assert_eq!(bench.said, format!("1: learned {near} at {BOB}, 2 frames\n"));
+    // Its host announces nothing for being presumed: what comes from there is still believed.
+    bench.said.clear();
+    bench.stream(40, 100, NAT, "192.168.1.9:5000", 2);
+    assert!(bench.said.starts_with(&format!("1: learned {NAT}")), "{}", bench.said);
 }
 
 #[test]

@@ -16,6 +16,28 @@ const INVITE: &str = "INVITE sip:bob@example.org SIP/2.0\r\n\
     v=0\r\n";
 
 #[test]
+fn the_first_proxy_says_where_a_request_came_from() {
+    let received = |vias: &str| {
+        let text = format!("INVITE sip:bob@example.com SIP/2.0\r\n{vias}\r\n\r\n");
+        Message::parse(text.as_bytes()).unwrap().received()
+    };
+    let near = Some([203, 0, 113, 7].into());
+    let proxy = "Via: SIP/2.0/UDP proxy.example.net;received=192.0.2.1";
+    assert_eq!(received(&format!("{proxy}\r\nv: SIP/2.0/UDP 10.0.0.5;received=203.0.113.7")), near);
+    assert_eq!(
+        received(&format!("{proxy}, SIP/2.0/UDP 10.0.0.5; Received = 203.0.113.7;rport")),
+        near
+    );
+    assert_eq!(received(&format!("{proxy}\r\nVia: SIP/2.0/UDP 10.0.0.5")), None);
+    assert_eq!(received("Via: SIP/2.0/UDP 10.0.0.5;received=example.net"), None);
+    assert_eq!(
+        received("Via: SIP/2.0/UDP 10.0.0.5;received=[2001:db8::1]"),
+        "2001:db8::1".parse().ok()
+    );
+    assert_eq!(received("Subject: none"), None);
+}
+
+#[test]
 fn a_message_has_its_parts_with_compact_names_too() {
     let message = Message::parse(INVITE.as_bytes()).unwrap();
     assert_eq!(message.start_line, b"INVITE sip:bob@example.org SIP/2.0");
