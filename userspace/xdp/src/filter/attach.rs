@@ -167,7 +167,9 @@ const NOTHING: u32 = 0;
 /// The kernel forgets the calls when nobody holds their map any more: keep it.
 pub(super) fn load_program(program: &mut Ebpf) -> Result<Steps, Error> {
     load(program, NAME)?;
-    STEPS.iter().try_for_each(|step| load(program, step))?;
+    for step in STEPS {
+        load(program, step)?;
+    }
     let map = program.take_map("STEPS").ok_or_else(no_program)?;
     let Map::ProgramArray(held) = &map else { return Err(no_program()) };
     let read = held.fd().as_fd().try_clone_to_owned();
@@ -202,8 +204,9 @@ impl Steps {
     }
 }
 
-fn load(program: &mut Ebpf, name: &str) -> Result<(), Error> {
-    named(program, name)?.load().map_err(|cause| match &cause {
+pub(super) fn load<'a>(program: &'a mut Ebpf, name: &str) -> Result<&'a Xdp, Error> {
+    let program = named(program, name)?;
+    program.load().map_err(|cause| match &cause {
         ProgramError::LoadError { io_error, verifier_log } => {
             match error::not_permitted(io_error) {
                 Some(missing) => {
@@ -215,7 +218,8 @@ fn load(program: &mut Ebpf, name: &str) -> Result<(), Error> {
             }
         }
         _ => Error::Load { cause: chain(&cause) },
-    })
+    })?;
+    Ok(program)
 }
 
 /// What the kernel said when the maps were made.

@@ -1,5 +1,8 @@
 //! Running the loaded program on one frame, without an interface (`BPF_PROG_TEST_RUN`).
 
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use aya::EbpfLoader;
 use aya::programs::{ProgramError, TestRun as _, TestRunOptions};
 use calltap_ebpf::abi::Mark;
 use zerocopy::FromBytes;
@@ -28,6 +31,23 @@ impl TestRun {
 }
 
 impl Filter {
+    /// The program in the kernel.
+    pub(crate) fn program(&self) -> Result<BorrowedFd<'_>, Error> {
+        let fd = super::attach::loaded(&self.program)?.fd();
+        Ok(fd.map_err(|cause| Error::Load { cause: cause.to_string() })?.as_fd())
+    }
+
+    /// Loads the program that walks headers and judges nothing.
+    pub(crate) fn load_walk() -> Result<OwnedFd, Error> {
+        let mut program = EbpfLoader::new()
+            .load(super::OBJECT)
+            .map_err(|cause| super::attach::load_error(&cause))?;
+        let walk = super::attach::load(&mut program, "calltap_walk")?;
+        let owned = walk.fd().map(|fd| fd.as_fd().try_clone_to_owned());
+        let owned = owned.map_err(|cause| Error::Load { cause: cause.to_string() })?;
+        owned.map_err(|cause| Error::system("holding a program", cause))
+    }
+
     /// Runs the program `repeat` times over `frame`, as if the loopback interface of this network
     /// namespace had received it on queue 0.
     ///

@@ -1,7 +1,7 @@
 //! The commands of bpf(2) that the generator needs; aya loads objects, not instructions.
 
 use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
@@ -13,6 +13,7 @@ const PROG_LOAD: libc::c_long = 5;
 const PROG_TEST_RUN: libc::c_long = 10;
 
 const MAP_TYPE_ARRAY: u32 = 2;
+const MAP_TYPE_PROG_ARRAY: u32 = 3;
 const PROG_TYPE_XDP: u32 = 6;
 const TEST_LIVE_FRAMES: u32 = 2;
 
@@ -38,7 +39,15 @@ struct Program {
     log_level: u32,
     log_size: u32,
     log: u64,
+    kernel_version: u32,
+    flags: u32,
+    name: [u8; 16],
+    interface: u32,
+    attach_type: u32,
 }
+
+/// `BPF_XDP`: programs that call one another must agree in it.
+const ATTACH_XDP: u32 = 37;
 
 /// The same for `BPF_PROG_TEST_RUN`.
 #[derive(FromBytes, IntoBytes)]
@@ -86,6 +95,20 @@ pub(super) fn counter() -> io::Result<OwnedFd> {
     descriptor(bpf(MAP_CREATE, &mut map)?)
 }
 
+/// An array of one program, which is this one.
+pub(super) fn programs(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let mut map = Map {
+        kind: MAP_TYPE_PROG_ARRAY,
+        key_size: 4,
+        value_size: 4,
+        max_entries: 1,
+        ..Map::new_zeroed()
+    };
+    let map = descriptor(bpf(MAP_CREATE, &mut map)?)?;
+    bpf::update(map.as_fd(), 0, &program.as_raw_fd().unsigned_abs())?;
+    Ok(map)
+}
+
 /// The number in it.
 pub(super) fn read(map: &OwnedFd) -> io::Result<u64> {
     bpf::lookup(map.as_fd(), 0)
@@ -107,6 +130,8 @@ pub(super) fn load(code: &[Instruction]) -> io::Result<OwnedFd> {
         log_level: 1,
         log_size: u32::try_from(log.len()).unwrap_or_default(),
         log: log.as_mut_ptr() as u64,
+        attach_type: ATTACH_XDP,
+        ..Program::new_zeroed()
     };
     let loaded = bpf(PROG_LOAD, &mut program).map_err(|cause| {
         let said: Vec<_> = log.split(|&byte| byte == 0).next().unwrap_or_default().to_vec();
@@ -130,6 +155,20 @@ pub(super) fn run_once(program: &OwnedFd, frame: &[u8]) -> io::Result<Vec<u8>> {
     };
     bpf(PROG_TEST_RUN, &mut run)?;
     Ok(out)
+}
+
+/// Runs the program `repeat` times over a copy of `frame`; gives its last action, and how many
+/// nanoseconds a run took.
+pub(super) fn run_timed(program: &OwnedFd, frame: &[u8], repeat: u32) -> io::Result<(u32, u32)> {
+    let mut run = Run {
+        program: program.as_raw_fd().unsigned_abs(),
+        data_in: frame.as_ptr() as u64,
+        data_size_in: u32::try_from(frame.len()).unwrap_or(u32::MAX),
+        repeat,
+        ..Run::new_zeroed()
+    };
+    bpf(PROG_TEST_RUN, &mut run)?;
+    Ok((run.action, run.duration))
 }
 
 /// Runs the program over `frames` live frames that begin as `template`, each of which goes where

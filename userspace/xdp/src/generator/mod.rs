@@ -8,14 +8,18 @@
 
 use std::os::fd::OwnedFd;
 
+use program::Then;
+
 use crate::{Error, Interface};
 
 mod commands;
 mod program;
 mod sender;
+mod timing;
 mod traffic;
 
 pub use sender::Sender;
+pub use timing::Timing;
 pub use traffic::{CALLS, Direction, FRAME_BYTES, Stream, Traffic};
 
 /// Frames that the kernel hands to an interface at once; more than 256 it refuses.
@@ -37,7 +41,7 @@ impl Generator {
     /// [`Error::System`]: it needs the capabilities that a capture needs.
     pub fn load(traffic: Traffic) -> Result<Self, Error> {
         let counter = commands::counter().map_err(failed("making the generator's map"))?;
-        let program = commands::load(&program::assemble(traffic, &counter))
+        let program = commands::load(&program::assemble(traffic, &counter, &Then::Send))
             .map_err(failed("loading the generator"))?;
         Ok(Self { program, counter, traffic })
     }

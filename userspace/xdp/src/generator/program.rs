@@ -12,7 +12,7 @@ use super::traffic::{FIRST_PORT, FRAME_BYTES, MIX, PORTS_BITS, STREAMS, Traffic,
 /// An instruction as the kernel reads it (RFC 9669 §3): opcode, registers, offset, constant.
 pub(super) type Instruction = u64;
 
-/// A register; the context comes in [`R0`]`+ 1`, and the action goes out in [`R0`].
+/// A register; the context comes in [`R1`], and the action goes out in [`R0`].
 #[derive(Clone, Copy)]
 struct Register(u8);
 
@@ -26,6 +26,8 @@ const R6: Register = Register(6);
 const R7: Register = Register(7);
 const R8: Register = Register(8);
 const R9: Register = Register(9);
+/// The end of the stack, which grows down.
+const R10: Register = Register(10);
 
 /// Arithmetic on 64 bits (RFC 9669 §4.1).
 #[derive(Clone, Copy)]
@@ -79,6 +81,12 @@ enum Size {
     Eight = 0x18,
 }
 
+/// A program of two instructions, which drops whatever it is given.
+pub(super) fn drop_all() -> Vec<Instruction> {
+    // XDP_DROP.
+    vec![by(Do::Mov, R0, 1), instruction(0x95, R0, 0, 0, 0)]
+}
+
 /// `to = *(base + offset)`.
 const fn load(size: Size, to: Register, base: Register, offset: i16) -> Instruction {
     instruction(0x61 | size as u8, to, base.0, offset, 0)
@@ -91,8 +99,8 @@ const fn put(size: Size, place: usize, from: Register) -> Instruction {
     instruction(0x63 | size as u8, R2, from.0, place as i16, 0)
 }
 
-/// `to = constant`, in two slots; `kind` 2 says that the constant is a map's descriptor, and means
-/// the address of its first value.
+/// `to = constant`, in two slots; `kind` 1 says that the constant is a map's descriptor, and 2 that
+/// it means the address of that map's first value.
 fn wide(to: Register, kind: u8, constant: u64) -> [Instruction; 2] {
     let [low, high] = [constant, constant >> 32].map(|half| (half & 0xffff_ffff) << 32);
     [instruction(0x18, to, kind, 0, 0) | low, high]
@@ -103,8 +111,39 @@ fn small(number: impl TryInto<i32>) -> i32 {
     number.try_into().unwrap_or(i32::MAX)
 }
 
+/// What becomes of a frame that was made.
+pub(super) enum Then<'a> {
+    /// It goes out of the interface that it is said to have come by.
+    Send,
+    /// The first program of this map has it.
+    Call(&'a OwnedFd),
+}
+
+impl Then<'_> {
+    fn assemble(&self) -> Vec<Instruction> {
+        const TAIL_CALL: i32 = 12;
+        match self {
+            // XDP_TX.
+            Self::Send => vec![by(Do::Mov, R0, 3), instruction(0x95, R0, 0, 0, 0)],
+            Self::Call(programs) => {
+                let [low, high] = wide(R2, 1, u64::from(programs.as_raw_fd().unsigned_abs()));
+                vec![
+                    load(Size::Eight, R1, R10, -8),
+                    low,
+                    high,
+                    by(Do::Mov, R3, 0),
+                    instruction(0x85, R0, 0, 0, TAIL_CALL),
+                    // It comes back where there is none: XDP_ABORTED.
+                    by(Do::Mov, R0, 0),
+                    instruction(0x95, R0, 0, 0, 0),
+                ]
+            }
+        }
+    }
+}
+
 /// The program for this traffic, which counts its frames in the first value of the map `counter`.
-pub(super) fn assemble(traffic: Traffic, counter: &OwnedFd) -> Vec<Instruction> {
+pub(super) fn assemble(traffic: Traffic, counter: &OwnedFd, then: &Then<'_>) -> Vec<Instruction> {
     let share = i32::from(traffic.share());
     let map = u64::from(counter.as_raw_fd().unsigned_abs());
     // Of the first frame: the target's first call.
@@ -112,6 +151,8 @@ pub(super) fn assemble(traffic: Traffic, counter: &OwnedFd) -> Vec<Instruction> 
     [
         // The frame's bounds, of which the context's first two words tell.
         &[
+            // The context, which calls do not keep in its register.
+            instruction(0x7b, R10, R1.0, -8, 0),
             load(Size::Four, R2, R1, 0),
             load(Size::Four, R3, R1, 4),
             with(Do::Mov, R4, R2),
@@ -214,10 +255,8 @@ pub(super) fn assemble(traffic: Traffic, counter: &OwnedFd) -> Vec<Instruction> 
             put(Size::Eight, at::NUMBER, R6),
             put(Size::Eight, at::CHECK, R0),
             put(Size::Eight, at::CHECK_AGAIN, R0),
-            // XDP_TX: out of the interface that the frame is said to have come by.
-            by(Do::Mov, R0, 3),
-            instruction(0x95, R0, 0, 0, 0),
         ],
+        &then.assemble(),
     ]
     .concat()
 }
