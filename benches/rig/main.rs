@@ -15,12 +15,15 @@ use crate::tool::Tool;
 
 mod calls;
 mod figures;
+mod filter;
 mod link;
 mod plot;
+mod replay;
 mod rounds;
 mod session;
 mod tally;
 mod tool;
+mod writer;
 
 /// Loads a link with the media of a hundred thousand calls, and has each tool capture it; then
 /// measures the parts.
@@ -68,10 +71,17 @@ enum Part {
     Link,
     /// From a message to the kernel's map.
     Trigger,
+    /// A stranger's packet in the kernel.
+    Filter,
+    /// From records to sealed evidence, beside dd.
+    Writer,
+    /// A capture file, beside tshark.
+    Replay,
 }
 
 impl Part {
-    const ALL: [Self; 2] = [Self::Link, Self::Trigger];
+    const ALL: [Self; 5] =
+        [Self::Link, Self::Trigger, Self::Filter, Self::Writer, Self::Replay, Self::Instructions];
 }
 
 fn main() -> ExitCode {
@@ -85,6 +95,14 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
+    let mut figures = Figures::default();
+    let is_asked = |part| arguments.only.contains(&part);
+    if is_asked(Part::Writer) {
+        writer::beside_dd(arguments.rounds, &arguments.dir, &mut figures)?;
+    }
+    if is_asked(Part::Replay) {
+        replay::beside_tshark(arguments.rounds, &arguments.dir, &mut figures)?;
+    }
     // The kernel's half of a veth link runs where its sender does.
     let mut first = CpuSet::new();
     first.set(0);
@@ -100,8 +118,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     };
     let tools: Vec<_> =
         Tool::ALL.into_iter().filter(asked).filter(|tool| tool.is_installed()).collect();
-    let mut figures = Figures::default();
-    let is_asked = |part| arguments.only.contains(&part);
+    if is_asked(Part::Filter) {
+        filter::miss(arguments.rounds, &mut figures)?;
+    }
     if is_asked(Part::Trigger) {
         session::trigger(arguments.rounds, &plan, &arguments.dir, &mut figures)?;
     }

@@ -68,12 +68,7 @@ impl Tool {
         let mib = BUFFER_MIB.to_string();
         match self {
             Self::Calltap => {
-                let itself = std::env::current_exe()?;
-                let calltap = itself.with_file_name("calltap");
-                if !calltap.exists() {
-                    bail!("{} is missing: cargo build --release -p calltap", calltap.display());
-                }
-                command.arg(calltap).args(["run", "--interface", FAR, "--json"]);
+                command.arg(calltap()?).args(["run", "--interface", FAR, "--json"]);
                 command.arg("--warrants").arg(desk.path("warrants"));
                 command.arg("--trust").arg(desk.path("trust"));
                 command.arg("--config").arg(desk.path("config.toml"));
@@ -131,6 +126,18 @@ impl Tool {
         thread::sleep(if self.ready().is_some() { SOON } else { Duration::from_secs(2) });
         Ok(running)
     }
+}
+
+/// The CPU of whoever works on a file; the generator has the other.
+pub(crate) const CPU: &str = "1";
+
+/// The program that was built beside this one.
+pub(crate) fn calltap() -> Result<PathBuf> {
+    let calltap = std::env::current_exe()?.with_file_name("calltap");
+    if !calltap.exists() {
+        bail!("{} is missing: cargo build --release -p calltap", calltap.display());
+    }
+    Ok(calltap)
 }
 
 /// How long a tool may take to start, and to end.

@@ -1,9 +1,11 @@
 //! What the benches share: frames and calls made up for them, and a warrant to keep some of them.
 
 pub mod call;
+pub mod capture;
 pub mod desk;
 pub mod frame;
 mod namespace;
+pub mod talk;
 
 use std::time::Duration;
 

@@ -1,0 +1,85 @@
+//! How fast records become sealed evidence, beside `dd` on the same file system.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use calltap_bench::desk::Desk;
+use calltap_bench::talk::{NOW_NS, Talk};
+use calltap_evidence::chunk::Chunk;
+use calltap_evidence::keys::KeyPair;
+use calltap_evidence::session::{InterfaceFacts, Rotation, Session};
+use calltap_evidence::store::Store;
+use calltap_evidence::trust::Trust;
+use calltap_evidence::warrant::{self, Identifier};
+
+use crate::figures::Figures;
+
+/// What each writes in a round.
+const MIB: u64 = 1024;
+
+pub(crate) fn beside_dd(rounds: u32, dir: &Path, figures: &mut Figures) -> Result<()> {
+    for _ in 0..rounds {
+        let dir = tempfile::tempdir_in(dir)?;
+        let ours = evidence(&dir.path().join("evidence"))?;
+        let theirs = dd(&dir.path().join("dd"))?;
+        figures.add("writer_mb_s", ours / 1e6);
+        figures.add("dd_mb_s", theirs / 1e6);
+        figures.add("writer_vs_dd", ours / theirs);
+    }
+    Ok(())
+}
+
+/// Bytes a second from records in chunks to a volume that is hashed, synced, sealed and signed.
+fn evidence(root: &Path) -> Result<f64> {
+    let desk = Desk::lay();
+    let facts = InterfaceFacts {
+        name: "bench".to_owned(),
+        link_type: 1,
+        snaplen: 0,
+        filter: String::new(),
+        mode: String::new(),
+    };
+    let session =
+        Session { interfaces: vec![facts], tool: "bench".to_owned(), ..Session::default() };
+    let rotation = Rotation { duration: None, filesize_kb: None };
+    let mut store = Store::open(root, KeyPair::generate()?, session, rotation)?;
+    let trust = Trust::open(&desk.path("trust"))?;
+    store
+        .admit(&warrant::load(&desk.path("warrant.toml"), &trust, &|_| Ok(Identifier::Sip))?, 0)?;
+    let mut talk = Talk::of(desk.authority(), 1_000);
+    let (mut chunk, mut time, mut bytes) = (Chunk::default(), Duration::ZERO, 0);
+    while bytes < MIB << 20 {
+        chunk.clear();
+        talk.fill(&mut chunk, u64::MAX);
+        let begun = Instant::now();
+        for record in chunk.records() {
+            bytes += record.block().len() as u64;
+            store.append(&record)?;
+        }
+        let errors = store.tick(NOW_NS);
+        ensure!(errors.is_empty(), "{errors:?}");
+        time += begun.elapsed();
+    }
+    let begun = Instant::now();
+    let sealed = store.close();
+    time += begun.elapsed();
+    let packets: u64 = sealed.volumes.iter().map(|volume| volume.packets).sum();
+    ensure!(sealed.errors.is_empty() && packets == talk.packets(), "{:?}", sealed.errors);
+    Ok(bytes as f64 / time.as_secs_f64())
+}
+
+/// The same number of bytes, past the page cache, and synced.
+fn dd(file: &Path) -> Result<f64> {
+    let begun = Instant::now();
+    let done = Command::new("dd")
+        .args(["if=/dev/zero", "bs=1M", "oflag=direct", "conv=fsync"])
+        .arg(format!("count={MIB}"))
+        .arg(format!("of={}", file.display()))
+        .stderr(Stdio::null())
+        .status()
+        .context("dd, of coreutils")?;
+    ensure!(done.success(), "dd cannot write past the page cache in {}", file.display());
+    Ok((MIB << 20) as f64 / begun.elapsed().as_secs_f64())
+}
