@@ -112,7 +112,7 @@ impl Legs {
         };
         match message.start {
             StartLine::Request { .. } => {
-                let sender = || message.received().unwrap_or(path.source.ip());
+                let sender = || message.received().unwrap_or_else(|| path.source.ip());
                 let Some(session) = session else { return };
                 let ahead = self.ahead.iter().position(|it| (it.0, it.1) == (cseq, path.back()));
                 let ahead = ahead.filter(|_| method != b"ACK");

@@ -118,7 +118,7 @@ fn line_up(row: Vec<Part<'_>>, runs: &mut Vec<Run>) {
                 let (number, place) = last?;
                 let again = number == part.order && run.bytes.len() == place + part.bytes.len();
                 let follows = number.wrapping_add(1) == part.order && !part.begins;
-                again.then_some(place).or(follows.then_some(run.bytes.len()))
+                again.then_some(place).or_else(|| follows.then_some(run.bytes.len()))
             }
         });
         let place = place.unwrap_or_else(|| {
