@@ -2,6 +2,7 @@
 
 mod clocks;
 mod events;
+mod gaps;
 mod header;
 mod quality;
 pub(crate) mod sequence;
@@ -10,6 +11,7 @@ mod streams;
 
 pub use clocks::PayloadClocks;
 pub use events::{Digit, Events};
+pub use gaps::Gap;
 pub use header::{Header, Malformed, is_rtcp};
 pub use quality::{Codec, Quality, R0};
 pub use stream::Stream;

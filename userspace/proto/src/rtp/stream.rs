@@ -1,8 +1,10 @@
 //! Loss and jitter of one RTP stream (RFC 3550 A.1, A.3, A.8).
 
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use super::clocks::PayloadClocks;
+use super::gaps::{Gap, Gaps};
 use super::header::Header;
 use super::quality::{Codec, Quality};
 use super::sequence::{Place, Sequence};
@@ -35,6 +37,9 @@ pub struct Stream {
     pub lost: u64,
     /// Gaps in the sequence numbers when they appeared, whether or not they were filled later.
     pub gaps: u64,
+    /// When those were missed that were never seen: a bounded list, the oldest of which may stand
+    /// for many.
+    pub missed: Vec<Gap>,
     /// Packets whose sequence number had been seen before.
     pub duplicates: u64,
     /// Packets that came after one with a higher sequence number.
@@ -68,6 +73,7 @@ pub(super) struct Tracked {
     /// The paced payload type that the last packet was of, and its clock rate.
     ordinary: Option<(u8, Option<u32>)>,
     sequence: Sequence,
+    gaps: Gaps,
     jitter: Jitter,
 }
 
@@ -92,6 +98,7 @@ impl Tracked {
                 bytes: 0,
                 lost: 0,
                 gaps: 0,
+                missed: Vec::new(),
                 duplicates: 0,
                 reordered: 0,
                 max_jitter_ms: 0.0,
@@ -100,6 +107,7 @@ impl Tracked {
             named: false,
             ordinary: None,
             sequence: Sequence::new(header.sequence),
+            gaps: Gaps::default(),
             jitter: Jitter::default(),
         }
     }
@@ -156,12 +164,26 @@ impl Tracked {
     /// Counts a packet; its clock rate is none where it has no pace.
     #[inline]
     fn count(&mut self, at: Timestamp, header: &Header, bytes: usize, pace: Option<Option<u32>>) {
+        let (before, lost_before) = (self.stream.last, self.sequence.lost());
         self.stream.last = at;
         self.stream.packets += 1;
         self.stream.bytes += bytes as u64;
         match self.sequence.feed(header.sequence, self.stream.packets == 1) {
-            Place::Next => {}
-            Place::Late => self.stream.reordered += 1,
+            Place::Next => {
+                let missed = self.sequence.lost().saturating_sub(lost_before);
+                if missed > 0 {
+                    self.gaps.open(before, at, missed);
+                }
+            }
+            Place::Late => {
+                self.stream.reordered += 1;
+                match self.sequence.lost().checked_sub(lost_before) {
+                    None => self.gaps.fill(lost_before - self.sequence.lost()),
+                    // One from before the first: the run began earlier than thought.
+                    Some(missed @ 1..) => self.gaps.open(self.stream.first, at, missed),
+                    Some(0) => {}
+                }
+            }
             Place::Duplicate => {
                 self.stream.duplicates += 1;
                 return;
@@ -178,6 +200,7 @@ impl Tracked {
         Stream {
             lost: self.sequence.lost(),
             gaps: self.sequence.gaps,
+            missed: self.gaps.to_vec(),
             max_jitter_ms: self.jitter.max_ms,
             mean_jitter_ms: self.jitter.mean_ms(),
             ..self.stream.clone()
