@@ -86,6 +86,20 @@ impl Interface {
         self.mtu
     }
 
+    /// Frames that the card has dropped for want of room since it came up, as its driver counts
+    /// them: no program saw them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InterfaceGone`], or [`Error::System`] if the kernel will not say.
+    pub fn overruns(&self) -> Result<u64, Error> {
+        let link = netlink::link(&netlink::Which::Index(self.index));
+        link.map(|link| link.overruns).map_err(|cause| match Errno::from_io_error(&cause) {
+            Some(Errno::NODEV) => Error::InterfaceGone { interface: self.name.clone().into() },
+            _ => Error::system(format!("asking the kernel about {}", self.name), cause),
+        })
+    }
+
     /// The name of its driver, or `unknown`.
     #[must_use]
     pub fn driver(&self) -> &str {

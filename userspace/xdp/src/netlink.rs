@@ -19,6 +19,8 @@ pub(crate) struct Link {
     pub(crate) mtu: u32,
     /// The id of the XDP program attached to it.
     pub(crate) program: Option<u32>,
+    /// Frames that the card received and had no room for.
+    pub(crate) overruns: u64,
 }
 
 /// Which interface is asked about.
@@ -48,6 +50,7 @@ const NLM_F_REQUEST: u16 = 1;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
+const IFLA_STATS64: u16 = 23;
 const IFLA_XDP: u16 = 43;
 
 const IFLA_XDP_PROG_ID: u16 = 4;
@@ -108,6 +111,7 @@ fn parse(answer: &[u8]) -> io::Result<Link> {
                 link.name = String::from_utf8_lossy(name).into_owned();
             }
             IFLA_MTU => link.mtu = u32_at(value, 0).unwrap_or_default(),
+            IFLA_STATS64 => link.overruns = overruns(value),
             IFLA_XDP => link.program = attributes(value).find_map(program),
             _ => {}
         }
@@ -124,6 +128,19 @@ fn program((kind, value): (u16, &[u8])) -> Option<u32> {
     .then(|| u32_at(value, 0))
     .flatten()
     .filter(|&id| id != 0)
+}
+
+/// Frames lost by the card for want of room, in a `struct rtnl_link_stats64`.
+///
+/// Drivers count them in one of two members, or in both; `rx_dropped` is none of them, as some
+/// drivers count there what an XDP program has dropped.
+fn overruns(statistics: &[u8]) -> u64 {
+    let member = |number: usize| -> u64 {
+        let bytes = statistics.get(number * 8..).and_then(|bytes| bytes.first_chunk());
+        bytes.copied().map_or(0, u64::from_ne_bytes)
+    };
+    let (rx_fifo_errors, rx_missed_errors) = (member(14), member(15));
+    rx_fifo_errors.max(rx_missed_errors)
 }
 
 /// The attributes in `bytes`: type without its flags, and value.
@@ -162,6 +179,25 @@ mod tests {
     fn an_interface_that_is_not_there_is_an_error() {
         let error = link(&Which::Name("none-such")).unwrap_err();
         assert_eq!(rustix::io::Errno::from_io_error(&error), Some(rustix::io::Errno::NODEV));
+    }
+
+    #[test]
+    fn what_the_card_had_no_room_for_is_counted_once_by_whichever_name() {
+        for (fifo, missed, expected) in [(0_u64, 0_u64, 0), (7, 0, 7), (0, 9, 9), (7, 9, 9)] {
+            let mut answer = vec![0; HEADER + INTERFACE];
+            answer[4..6].copy_from_slice(&RTM_NEWLINK.to_ne_bytes());
+            answer.extend(204_u16.to_ne_bytes());
+            answer.extend(IFLA_STATS64.to_ne_bytes());
+            let members = (0..25).map(|number| match number {
+                14 => fifo,
+                15 => missed,
+                _ => 1000,
+            });
+            answer.extend(members.flat_map(u64::to_ne_bytes));
+            assert_eq!(parse(&answer).unwrap().overruns, expected);
+            answer.truncate(HEADER + INTERFACE + 100);
+            assert_eq!(parse(&answer).unwrap().overruns, 0);
+        }
     }
 
     #[test]
