@@ -19,12 +19,14 @@ use tokio::time::MissedTickBehavior;
 use tracing::{error, info, warn};
 
 use crate::batch::Batch;
+use crate::cards::Cards;
 use crate::config::Config;
 use crate::content::Content;
 use crate::docket::{Change, Docket};
 use crate::follow::Order;
 use crate::hearing::Hearing;
 use crate::intake::{Intake, Open, Tally};
+use crate::loss::Reporter;
 use crate::pool::Pool;
 use crate::recorder::{Delivery, Recorded, Recorder};
 use crate::resume::Unfinished;
@@ -65,6 +67,8 @@ pub struct Engine {
     clock: Offset,
     alarms: mpsc::UnboundedReceiver<Alarm>,
     stop: Arc<AtomicBool>,
+    cards: Cards,
+    reporter: Reporter,
 }
 
 impl Engine {
@@ -80,6 +84,8 @@ impl Engine {
         clock: Offset,
     ) -> anyhow::Result<Self> {
         let queues = wire.queues.len();
+        let first = wire.queues.iter().filter(|queue| queue.media.queue() == 0);
+        let cards = Cards::new(first.map(|it| (it.interface, it.media.interface().clone())));
         let stop = Arc::new(AtomicBool::new(false));
         let (alarm, alarms) = mpsc::unbounded_channel();
         let (requests, requested) = unbounded();
@@ -143,7 +149,19 @@ impl Engine {
         })?;
         // A frame that comes from now on finds everything in its place.
         let _ = is_ready.recv();
-        Ok(Self { workers, signalling, recorder, requests, deliver, clock, alarms, stop })
+        let reporter = Reporter::to(deliver.clone(), clock);
+        Ok(Self {
+            workers,
+            signalling,
+            recorder,
+            requests,
+            deliver,
+            clock,
+            alarms,
+            stop,
+            cards,
+            reporter,
+        })
     }
 }
 
@@ -168,9 +186,10 @@ impl Engine {
         }
         let closing = join(self.signalling)?;
         // The recorder goes on for as long as anybody may tell it something.
-        drop(self.deliver);
+        self.cards.look(&mut self.reporter);
+        drop((self.deliver, self.reporter));
         let recorded = join(self.recorder)?;
-        Ok(Ended { failed, tallies, closing, recorded })
+        Ok(Ended { failed, tallies, closing, recorded, nic: self.cards.dropped() })
     }
 
     /// Returns whether something went wrong on the way.
@@ -195,7 +214,10 @@ impl Engine {
                 _ = terminate.recv() => break,
                 () = &mut time_up => break,
                 _ = hangup.recv() => self.look(docket),
-                _ = second.tick() => self.look(docket),
+                _ = second.tick() => {
+                    self.look(docket);
+                    self.cards.look(&mut self.reporter);
+                }
                 Some(alarm) = self.alarms.recv() => {
                     failed = true;
                     match alarm {
@@ -241,6 +263,8 @@ pub struct Ended {
     pub closing: Closing,
     /// What was recorded.
     pub recorded: Recorded,
+    /// Frames that the cards dropped before the filter saw them.
+    pub nic: u64,
 }
 
 fn spawn<T: Send + 'static>(

@@ -11,6 +11,7 @@ use crossbeam::channel::{Receiver, TryRecvError};
 
 use crate::batch::Batch;
 use crate::content::Doubt;
+use crate::loss::Place;
 use crate::pool::Lent;
 
 /// Frames taken from one socket before the next has its turn.
@@ -79,9 +80,12 @@ impl Hearing {
         self.received
     }
 
-    /// What the sockets have lost; one that cannot tell has lost its interface, which is told in
+    /// What each queue's socket has lost; one that cannot tell has lost its interface, which is told in
     /// another way.
-    pub fn statistics(&self) -> impl Iterator<Item = Statistics> {
-        self.sockets.iter().map(|(_, socket)| socket.statistics().unwrap_or_default())
+    pub fn statistics(&self) -> impl Iterator<Item = (Place, Statistics)> {
+        self.sockets.iter().map(|(interface, socket)| {
+            let place = Place::queue(*interface, socket.queue());
+            (place, socket.statistics().unwrap_or_default())
+        })
     }
 }

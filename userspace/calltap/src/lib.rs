@@ -10,6 +10,7 @@ pub mod audit;
 pub mod batch;
 pub mod body;
 pub mod capture;
+pub mod cards;
 pub mod cli;
 pub mod config;
 pub mod confine;

@@ -1,8 +1,9 @@
 //! Where frames are lost in a run, by the names that the summary and the manifest use.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
+use calltap_proto::rtp::Gap;
+use calltap_xdp::clock::{self, Offset};
 use calltap_xdp::{Counter, Counters, Statistics};
 use crossbeam::channel::Sender;
 
@@ -47,39 +48,163 @@ pub fn of_worker(tally: &Tally) -> [Lost; 3] {
     ]
 }
 
-/// How often a thread reports its losses.
-const EVERY: Duration = Duration::from_secs(1);
-
 /// Tells the recorder once a second what was lost since it was told last, so that the volumes of
 /// that time say so.
 pub struct Reporter {
     recorder: Sender<Delivery>,
-    told: BTreeMap<&'static str, u64>,
-    at: Instant,
+    clock: Offset,
+    /// How many were told of, and until when.
+    told: BTreeMap<(Place, &'static str), (u64, u64)>,
+    began_ns: u64,
+    second: u64,
+}
+
+/// Whose losses are reported: a receive queue's, an interface's, or the whole node's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The volume's number of the interface.
+    pub interface: Option<u32>,
+    /// The queue.
+    pub queue: Option<u32>,
+}
+
+impl Place {
+    /// A receive queue of an interface.
+    pub const fn queue(interface: u32, queue: u32) -> Self {
+        Self { interface: Some(interface), queue: Some(queue) }
+    }
+}
+
+/// Frames lost at a place within a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LostThere {
+    /// Whose.
+    pub whose: Place,
+    /// Where.
+    pub place: &'static str,
+    /// How many.
+    pub frames: u64,
+    /// After this time, nanoseconds since the Unix epoch.
+    pub from_ns: u64,
+    /// Until this time.
+    pub to_ns: u64,
 }
 
 impl Reporter {
-    /// Reports to this recorder.
-    pub fn to(recorder: Sender<Delivery>) -> Self {
-        Self { recorder, told: BTreeMap::new(), at: Instant::now() }
+    /// Reports to this recorder, in times of this clock.
+    pub fn to(recorder: Sender<Delivery>, clock: Offset) -> Self {
+        let began_ns = clock.unix_ns(clock::boot_ns());
+        Self { recorder, clock, told: BTreeMap::new(), began_ns, second: second(began_ns) }
     }
 
-    /// Whether it is time to report.
-    pub fn is_due(&self) -> bool {
-        self.at.elapsed() >= EVERY
+    /// Whether another second has begun since it was last asked.
+    pub fn is_due(&mut self) -> bool {
+        let now = second(self.clock.unix_ns(clock::boot_ns()));
+        std::mem::replace(&mut self.second, now) != now
     }
 
-    /// Reports how `losses` have grown.
-    pub fn report(&mut self, losses: impl IntoIterator<Item = Lost>) {
-        self.at = Instant::now();
+    /// Reports how the losses of this queue or interface have grown.
+    pub fn report(&mut self, whose: Place, losses: impl IntoIterator<Item = Lost>) {
+        let to_ns = self.clock.unix_ns(clock::boot_ns());
         for (place, frames) in losses {
-            let told = self.told.entry(place).or_default();
-            let grown = frames - *told;
-            let note = || Delivery::Note(Note::Lost(place, grown));
+            let (told, from_ns) = self.told.entry((whose, place)).or_insert((0, self.began_ns));
+            // A counter that is gone with its interface reads zero.
+            let grown = frames.saturating_sub(*told);
+            let lost = LostThere { whose, place, frames: grown, from_ns: *from_ns, to_ns };
             // What the recorder has no room for now is told the next time.
-            if grown > 0 && self.recorder.try_send(note()).is_ok() {
-                *told = frames;
+            if grown == 0 || self.recorder.try_send(Delivery::Note(Note::Lost(lost))).is_ok() {
+                (*told, *from_ns) = (frames.max(*told), to_ns);
             }
         }
+    }
+}
+
+fn second(at_ns: u64) -> u64 {
+    at_ns / 1_000_000_000
+}
+
+/// When frames were lost on the way into the evidence, so that a gap in a stream can be held
+/// against it.
+#[derive(Debug, Default)]
+pub(crate) struct OwnLosses(Vec<(u64, u64)>);
+
+/// So many times are told apart; where there are more, the oldest become one that is longer.
+const MOST_TIMES: usize = 1024;
+
+/// A frame is counted as lost this long after its arrival at most, as it waited in a ring before.
+const LATE_NS: u64 = 1_000_000_000;
+
+impl OwnLosses {
+    pub(crate) fn add(&mut self, from_ns: u64, to_ns: u64) {
+        let from_ns = from_ns.saturating_sub(LATE_NS);
+        match self.0.last_mut() {
+            Some((first, last)) if from_ns <= *last && *first <= to_ns => {
+                *first = from_ns.min(*first);
+                *last = to_ns.max(*last);
+            }
+            _ => self.0.push((from_ns, to_ns)),
+        }
+        if self.0.len() > MOST_TIMES {
+            let (first, last) = self.0.remove(0);
+            self.0[0].0 = self.0[0].0.min(first);
+            self.0[0].1 = self.0[0].1.max(last);
+        }
+    }
+
+    /// Of the packets that a stream misses, how many may have been lost here.
+    pub(crate) fn of(&self, missed: &[Gap]) -> u64 {
+        let is_ours =
+            |gap: &&Gap| self.0.iter().any(|&(from, to)| from <= gap.to.0 && gap.from.0 <= to);
+        missed.iter().filter(is_ours).map(|gap| gap.packets).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use calltap_proto::Timestamp;
+    use crossbeam::channel::{Receiver, bounded};
+
+    use super::*;
+
+    fn told(from: &Receiver<Delivery>) -> Vec<LostThere> {
+        let lost = |delivery| match delivery {
+            Delivery::Note(Note::Lost(lost)) => lost,
+            other => panic!("{other:?}"),
+        };
+        from.try_iter().map(lost).collect()
+    }
+
+    #[test]
+    fn each_queue_is_told_by_itself_and_what_finds_no_room_is_told_later() {
+        let (recorder, from) = bounded(2);
+        let mut reporter = Reporter::to(recorder, clock::boot_to_unix());
+        for (queue, frames) in [(0, 5), (1, 3), (2, 9)] {
+            reporter.report(Place::queue(0, queue), [("rx_ring_full", frames)]);
+        }
+        let first = told(&from);
+        assert_eq!(first.iter().map(|it| it.frames).collect::<Vec<_>>(), [5, 3]);
+        reporter.report(Place::queue(0, 0), [("rx_ring_full", 7)]);
+        reporter.report(Place::queue(0, 2), [("rx_ring_full", 9)]);
+        let [two, nine] = told(&from)[..] else { panic!("both find room") };
+        assert_eq!((two.frames, nine.frames), (2, 9));
+        assert_eq!((two.from_ns, nine.from_ns), (first[0].to_ns, first[0].from_ns));
+    }
+
+    #[test]
+    fn a_gap_in_a_time_of_own_losses_may_be_ours_and_any_other_is_the_networks() {
+        const SECOND: u64 = 1_000_000_000;
+        let gap = |at: u64, packets| Gap {
+            from: Timestamp(at * SECOND),
+            to: Timestamp(at * SECOND + SECOND / 50),
+            packets,
+        };
+        let missed = [gap(10, 1), gap(14, 2), gap(15, 4), gap(17, 8)];
+        let mut own = OwnLosses::default();
+        assert_eq!(own.of(&missed), 0);
+        own.add(15 * SECOND, 16 * SECOND);
+        assert_eq!(own.of(&missed), 2 + 4, "a frame may have waited in its ring");
+        (20..3000).for_each(|at| own.add(at * 3 * SECOND, at * 3 * SECOND + 1));
+        assert!(own.0.len() <= MOST_TIMES);
+        assert!(own.of(&missed) >= 6, "what is forgotten is never laid to the network");
     }
 }

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 
 use calltap_evidence::chunk::{Chunk, Encoded};
 use calltap_evidence::lines::{CallLine, Joined, Match, VolumeLine};
+use calltap_evidence::loss::Loss;
 use calltap_evidence::record::Kind;
 use calltap_evidence::session::InterfaceFacts;
 use calltap_evidence::store::{self, Store};
@@ -23,6 +24,7 @@ use tracing::{error, warn};
 
 use crate::body::Said;
 use crate::docket::Change;
+use crate::loss::{LostThere, OwnLosses, Place};
 use crate::pool::Lent;
 use live::LiveCall;
 pub(crate) use live::rfc3339;
@@ -96,8 +98,8 @@ pub enum Note {
         /// Why.
         cause: Cause,
     },
-    /// So many frames were lost at this place.
-    Lost(&'static str, u64),
+    /// Frames were lost on the way here.
+    Lost(LostThere),
     /// The kernel held something that nobody here had put there: its code, and in words what was
     /// done about it.
     Altered(&'static str, String),
@@ -143,6 +145,8 @@ pub struct Recorder {
     /// Link type of each interface number.
     links: Vec<LinkType>,
     live: BTreeMap<CallKey, LiveCall>,
+    /// When frames were lost on the way here.
+    own_losses: OwnLosses,
     /// The number of each LIID's warrant.
     warrants: BTreeMap<String, u32>,
     /// Warrants whose evidence cannot be written any more.
@@ -173,7 +177,17 @@ impl Recorder {
     /// admitted under these numbers.
     pub fn new(store: Store, links: Vec<LinkType>, warrants: BTreeMap<String, u32>) -> Self {
         let (live, stopped, halted) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
-        Self { store, links, live, warrants, stopped, failed: false, halted, heard: Vec::new() }
+        Self {
+            store,
+            links,
+            live,
+            own_losses: OwnLosses::default(),
+            warrants,
+            stopped,
+            failed: false,
+            halted,
+            heard: Vec::new(),
+        }
     }
 
     /// Writes an event into the audit.
@@ -259,11 +273,16 @@ impl Recorder {
                     error!("{cause}");
                 }
             }
-            Note::Lost(place, frames) => {
-                self.live.values_mut().for_each(LiveCall::lost);
-                self.store.note_losses(&[(place, frames)]);
-            }
+            Note::Lost(lost) => self.lost(&lost),
         }
+    }
+
+    fn lost(&mut self, lost: &LostThere) {
+        let LostThere { whose, place, frames, from_ns, to_ns } = *lost;
+        self.live.values_mut().for_each(LiveCall::lost);
+        self.own_losses.add(from_ns, to_ns);
+        let Place { interface, queue } = whose;
+        self.store.note_loss(&Loss { place, frames, from_ns, to_ns, interface, queue });
     }
 
     /// Tells `heard` of each call of which media was recorded since the last time, at most once a
@@ -339,7 +358,7 @@ impl Recorder {
 
     fn close(&mut self, live: LiveCall, at_ns: u64, cause: &str) {
         let warrant = live.warrant();
-        let Some(line) = live.line(at_ns, cause) else { return };
+        let Some(line) = live.line(at_ns, cause, &self.own_losses) else { return };
         if let Err(cause) = self.store.call_closed(warrant, line) {
             error!("{cause}");
         }

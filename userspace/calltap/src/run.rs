@@ -113,6 +113,7 @@ impl Ended {
             seen: kernel.seen(),
             passed: kernel.passed(),
             filtered: kernel.filtered(),
+            nic: self.nic,
             ..Frames::default()
         };
         let of_workers = self.tallies.iter().flat_map(|(tally, statistics)| {
@@ -124,9 +125,13 @@ impl Ended {
         let worked: u64 = self.tallies.iter().map(|(tally, _)| tally.received - tally.lost()).sum();
         frames.delivered = worked + self.closing.received;
         // A frame that could not be written was delivered, and then lost.
-        let unwritten = (self.recorded.unwritten + self.closing.lost_records).min(frames.delivered);
-        frames.delivered -= unwritten;
-        frames.lose("disk", unwritten);
+        let behind =
+            [("recorder_behind", self.closing.lost_records), ("disk", self.recorded.unwritten)];
+        for (place, unwritten) in behind {
+            let unwritten = unwritten.min(frames.delivered);
+            frames.delivered -= unwritten;
+            frames.lose(place, unwritten);
+        }
         Ok(frames)
     }
 }

@@ -20,7 +20,7 @@ use crate::content::{Command, Content, Doubt, Network};
 use crate::follow::{Effects, Follower, Order, Rules};
 use crate::hearing::Hearing;
 use crate::inspection::Inspection;
-use crate::loss::{self, Reporter};
+use crate::loss::{self, Place, Reporter};
 use crate::pool::{Lent, Pool};
 use crate::recorder::Delivery;
 use crate::recorder::Note;
@@ -157,9 +157,12 @@ impl Outlet {
     }
 
     fn report(&self, hearing: &Hearing, reporter: &mut Reporter) {
-        reporter.report(hearing.statistics().flat_map(|lost| loss::of_signalling(&lost)));
+        for (place, statistics) in hearing.statistics() {
+            reporter.report(place, loss::of_signalling(&statistics));
+        }
+        reporter.report(Place::default(), [("recorder_behind", self.lost_records)]);
         match self.reach.filter.counters() {
-            Ok(counters) => reporter.report(loss::of_filter(&counters)),
+            Ok(counters) => reporter.report(Place::default(), loss::of_filter(&counters)),
             Err(cause) => error!("losses in the filter are unknown: {cause}"),
         }
     }
@@ -295,7 +298,7 @@ pub fn follow(
     }
     let mut trigger_ns = Histogram::new(3).unwrap_or_else(|_| unreachable!());
     let mut deadline_ns = 0;
-    let mut reporter = Reporter::to(outlet.reach.recorder.clone());
+    let mut reporter = Reporter::to(outlet.reach.recorder.clone(), outlet.reach.clock);
     loop {
         let now = unix_now(&outlet.reach);
         // Nothing reaches user space while no warrant is in force.
@@ -365,7 +368,7 @@ pub fn follow(
         trigger_ns,
         lost_records: outlet.lost_records,
         received: hearing.received(),
-        statistics: hearing.statistics().collect(),
+        statistics: hearing.statistics().map(|(_, statistics)| statistics).collect(),
         altered: outlet.altered,
         counted: follower.counted(),
     }

@@ -46,6 +46,8 @@ pub struct Frames {
     pub delivered: u64,
     /// Frames lost, by place.
     pub lost: BTreeMap<&'static str, u64>,
+    /// Frames that the cards dropped before the filter saw them: no part of `seen`.
+    pub nic: u64,
 }
 
 /// A sealed volume.
@@ -115,11 +117,14 @@ impl Summary {
             writeln!(out)?;
             return Ok(());
         }
-        let Frames { seen, passed, filtered, delivered, lost } = &self.frames;
+        let Frames { seen, passed, filtered, delivered, lost, nic } = &self.frames;
         write!(out, "frames    {seen} seen: {filtered} filtered, {passed} passed, ")?;
         writeln!(out, "{delivered} delivered, {} lost", lost.values().sum::<u64>())?;
         for (place, frames) in lost {
             writeln!(out, "  lost    {frames} at {place}")?;
+        }
+        if *nic > 0 {
+            writeln!(out, "  lost    {nic} at nic, before the filter")?;
         }
         let counted = |name| self.signalling.get(name).copied().unwrap_or_default();
         write!(out, "messages  {} seen: {} of targets, ", counted("messages"), counted("kept"))?;

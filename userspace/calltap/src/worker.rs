@@ -16,7 +16,7 @@ use tracing::warn;
 
 use crate::content::Command;
 use crate::intake::{Intake, Tally};
-use crate::loss::{self, Lost, Reporter};
+use crate::loss::{self, Lost, Place, Reporter};
 
 /// Frames taken from the ring at once.
 const BURST: usize = 64;
@@ -52,7 +52,8 @@ impl Worker {
         let mut frames = Vec::with_capacity(BURST);
         let mut empty_since = None;
         let mut is_down = false;
-        let mut reporter = Reporter::to(self.intake.recorder.clone());
+        let mut reporter = Reporter::to(self.intake.recorder.clone(), self.clock);
+        let place = Place::queue(self.intake.interface, self.socket.queue());
         loop {
             let received = self.socket.receive(&mut frames, BURST);
             // The order matters: a command is sent before the kernel's map is set, so whatever
@@ -68,7 +69,7 @@ impl Worker {
             self.socket.release(frames.drain(..));
             self.intake.hand_over(false);
             if reporter.is_due() {
-                reporter.report(self.losses());
+                reporter.report(place, self.losses());
             }
             if received > 0 {
                 empty_since = None;
@@ -97,7 +98,7 @@ impl Worker {
             }
         }
         self.intake.hand_over(true);
-        reporter.report(self.losses());
+        reporter.report(place, self.losses());
         (self.intake.tally, self.statistics())
     }
 

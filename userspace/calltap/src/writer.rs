@@ -17,6 +17,9 @@ use crate::recorder::{Delivery, Note, Recorded, Recorder};
 /// 50 ms, and a thread naps for 20 ms.
 const LAG: Duration = Duration::from_millis(200);
 
+/// Within this time every thread has told what it lost, which a call's line must know.
+const TOLD_NS: u64 = 1_200_000_000;
+
 /// The longest sleep, and so the pace of flushing and rotating.
 const NAP: Duration = Duration::from_millis(50);
 
@@ -36,7 +39,7 @@ pub fn write(
 ) -> Recorded {
     let mut merge = Merge::default();
     let (mut drift, mut looked) = (Drift::new(clock), Instant::now());
-    // A call's end waits until its last records are written.
+    // A call's end waits until its last records are written, and what was lost of it is known.
     let mut ends: VecDeque<(u64, Note)> = VecDeque::new();
     loop {
         let first = delivered.recv_timeout(NAP);
@@ -45,7 +48,9 @@ pub fn write(
         for delivery in first.into_iter().chain(delivered.try_iter()) {
             match delivery {
                 Delivery::Chunk(chunk) => merge.push(chunk),
-                Delivery::Note(note @ Note::Ended { .. }) => ends.push_back((now_ns, note)),
+                Delivery::Note(note @ Note::Ended { .. }) => {
+                    ends.push_back((now_ns.saturating_add(TOLD_NS), note));
+                }
                 Delivery::Note(note) => recorder.note(note),
                 Delivery::Change(change) => recorder.change(change).into_iter().for_each(&ordered),
             }

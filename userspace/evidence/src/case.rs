@@ -12,11 +12,13 @@ use crate::figures::Figures;
 use crate::keys::KeyPair;
 use crate::ledger::Ledger;
 use crate::lines::{CallLine, VolumeLine};
+use crate::loss::{Loss, Losses};
+use crate::pcapng::{self, InterfaceCounts};
 use crate::record::Kind;
 use crate::session::{Rotation, Session};
 use crate::volume::{Counts, Volume};
 use crate::warrant::Warrant;
-use crate::{clock, pcapng, salvage};
+use crate::{clock, salvage};
 
 /// What all cases of a store share.
 #[derive(Debug)]
@@ -58,7 +60,7 @@ pub(crate) struct Case {
     pub(crate) live: BTreeMap<u32, LiveCall>,
     /// Lines of calls that ended since the last flush.
     pub(crate) ended: Vec<CallLine>,
-    pub(crate) losses: BTreeMap<String, u64>,
+    pub(crate) losses: Losses,
     /// Records that were taken, or offered, and are in no volume.
     pub(crate) unwritten: u64,
     /// What oversight is told of it.
@@ -78,7 +80,10 @@ impl Case {
             self.open_volume(shared, record.at_ns())?;
         }
         let Some(volume) = self.volume.as_mut() else { return Ok(()) };
-        volume.push(record.block())?;
+        match self.losses.untold(&shared.session.interfaces) {
+            Some(gap) => volume.push(&pcapng::with_comment(&packet, &gap))?,
+            None => volume.push(record.block())?,
+        }
         volume.count(record.kind(), &packet);
         self.last_cin = self.last_cin.max(record.cin());
         let call = self.live.entry(record.cin()).or_default();
@@ -139,7 +144,7 @@ impl Case {
         let Some(mut volume) = self.volume.take() else { return Ok(()) };
         let interfaces = &shared.session.interfaces;
         let (first_ns, last_ns) = volume.span.unwrap_or_default();
-        let digest = pcapng::foot(interfaces, first_ns, last_ns, &volume.by_interface)
+        let digest = pcapng::foot(interfaces, first_ns, last_ns, &self.counted(&volume))
             .and_then(|foot| volume.push(&foot))
             .and_then(|()| volume.seal());
         let digest = match digest {
@@ -177,6 +182,11 @@ impl Case {
         self.put_volume(shared, line)
     }
 
+    /// Counts frames that were lost before it was known whose they were.
+    pub(crate) fn note_loss(&mut self, loss: &Loss<'_>) {
+        self.losses.add(loss);
+    }
+
     /// Counts frames of this warrant that were lost.
     pub(crate) fn lose(&mut self, place: &str, count: u64) {
         if count == 0 {
@@ -185,10 +195,16 @@ impl Case {
         if matches!(place, "disk" | "stopped") {
             self.unwritten = self.unwritten.saturating_add(count);
         }
-        match self.losses.get_mut(place) {
-            Some(sum) => *sum = sum.saturating_add(count),
-            None => drop(self.losses.insert(place.to_owned(), count)),
-        }
+        self.losses.add_sum(place, count);
+    }
+
+    /// Of each interface: packets in the volume, and frames lost since the volume before it.
+    fn counted(&self, volume: &Volume) -> Vec<InterfaceCounts> {
+        let of_interface = |(number, &packets): (u32, &u64)| {
+            let (if_drop, os_drop) = self.losses.of_interface(number);
+            InterfaceCounts { packets, if_drop, os_drop }
+        };
+        (0..).zip(&volume.by_interface).map(of_interface).collect()
     }
 
     /// A manifest line, all but the file, its hash and its length.
@@ -210,7 +226,8 @@ impl Case {
             first_packet: span.map(|(first_ns, _)| clock::rfc3339(first_ns)),
             last_packet: span.map(|(_, last_ns)| clock::rfc3339(last_ns)),
             last_cin: self.last_cin,
-            losses: self.losses.clone(),
+            losses: self.losses.sums().clone(),
+            lost: self.losses.lines(&shared.session.interfaces),
             clock: Some(shared.session.clock.clone()),
             program: shared.session.program.clone(),
             modes: interfaces.map(|facts| format!("{}: {}", facts.name, facts.mode)).collect(),
@@ -227,7 +244,7 @@ impl Case {
         self.previous = Some(line.file.clone());
         self.figures.volume(&serde_json::to_value(&line).unwrap_or_default());
         self.manifest.append(&shared.node, &[line])?;
-        self.losses.clear();
+        self.losses = Losses::default();
         self.write_checkpoint(shared, true)
     }
 

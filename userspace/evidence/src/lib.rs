@@ -20,6 +20,7 @@ pub mod chunk;
 pub mod export;
 pub mod keys;
 pub mod lines;
+pub mod loss;
 pub mod oversight;
 pub mod read;
 pub mod record;

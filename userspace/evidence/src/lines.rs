@@ -8,8 +8,10 @@ use crate::digest::Digested;
 use crate::session::{Clock, Program};
 
 mod flow;
+mod lost;
 
 pub use flow::{FlowLine, StunLine};
+pub use lost::LostLine;
 
 /// One call: who, when, what was kept of it and where.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -169,6 +171,10 @@ pub struct StreamLine {
     pub bytes: u64,
     /// Packets that its sequence numbers miss.
     pub lost: u64,
+    /// Of these, those that may have been lost on the way into the evidence, as frames were lost
+    /// there at the time: the others were lost in the network.
+    #[serde(default)]
+    pub lost_unknown: u64,
     /// Packets received twice.
     pub duplicates: u64,
     /// Packets received out of order.
@@ -296,6 +302,9 @@ pub struct VolumeLine {
     /// Frames lost since the volume before it, by place. Places that stand before the warrants are
     /// told apart count for the whole node.
     pub losses: BTreeMap<String, u64>,
+    /// When and where within that time, a bounded list; absent where nothing was lost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<LostLine>,
     /// How each interface took its frames: `name: mode`.
     pub modes: Vec<String>,
     /// The clock that stamped the packets; absent from a salvaged volume.

@@ -130,23 +130,49 @@ pub(crate) fn head(
     Ok(describe(tool, comment, interfaces)?.into_inner())
 }
 
-/// The foot of a volume: for each interface, how many of its packets stand in the volume.
+/// A packet's block with `text` at the end of its comment.
+pub(crate) fn with_comment(packet: &Packet<'_>, text: &str) -> Vec<u8> {
+    let joined = packet.comment.map(|comment| format!("{comment}; {text}"));
+    let comment = Some(joined.as_deref().unwrap_or(text));
+    let mut block = Vec::with_capacity(packet_len(packet.frame, comment));
+    encode_packet(&mut block, &Packet { comment, ..*packet });
+    block
+}
+
+/// What a volume's foot says of one interface, since the foot of the volume before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct InterfaceCounts {
+    /// Its packets in the volume (`isb_usrdeliv`).
+    pub(crate) packets: u64,
+    /// Frames that the card dropped (`isb_ifdrop`).
+    pub(crate) if_drop: u64,
+    /// Frames that were lost between the card and the volume (`isb_osdrop`).
+    pub(crate) os_drop: u64,
+}
+
+/// The foot of a volume: for each interface, how many of its packets stand in the volume, and how
+/// many frames were lost.
+///
+/// There is no `isb_filteraccept`: it would count strangers' signalling.
 pub(crate) fn foot(
     interfaces: &[InterfaceFacts],
     first_ns: u64,
     last_ns: u64,
-    packets: &[u64],
+    counts: &[InterfaceCounts],
 ) -> io::Result<Vec<u8>> {
     let mut writer = describe("", "", interfaces)?;
     let head = writer.get_ref().len();
-    for (interface_id, packets) in (0..).zip(packets) {
+    for (interface_id, counts) in (0..).zip(counts) {
+        let InterfaceCounts { packets, if_drop, os_drop } = *counts;
         let block = InterfaceStatisticsBlock {
             interface_id,
             timestamp: Duration::from_nanos(last_ns),
             options: vec![
                 InterfaceStatisticsOption::IsbStartTime(Duration::from_nanos(first_ns)),
                 InterfaceStatisticsOption::IsbEndTime(Duration::from_nanos(last_ns)),
-                InterfaceStatisticsOption::IsbUsrDeliv(*packets),
+                InterfaceStatisticsOption::IsbIfDrop(if_drop),
+                InterfaceStatisticsOption::IsbOsDrop(os_drop),
+                InterfaceStatisticsOption::IsbUsrDeliv(packets),
             ],
         };
         writer.write_pcapng_block(block).map_err(io::Error::other)?;

@@ -19,6 +19,7 @@ use super::CallFacts;
 use super::flow_line::flow_line;
 use super::sayings::Sayings;
 use crate::body::{Said, media_type, text_line};
+use crate::loss::OwnLosses;
 
 pub(super) struct LiveCall {
     facts: CallFacts,
@@ -204,13 +205,13 @@ impl LiveCall {
     }
 
     /// Its line in `calls.jsonl`; none where nothing was recorded of it.
-    pub(super) fn line(self, at_ns: u64, cause: &str) -> Option<CallLine> {
+    pub(super) fn line(self, at_ns: u64, cause: &str, own: &OwnLosses) -> Option<CallLine> {
         if !self.recorded {
             // An address target that was silent, or a call outside the warrant's window.
             return None;
         }
         let faxes = self.faxes.iter().map(|fax| self.fax_line(&fax));
-        let streams = self.streams.iter().map(|stream| self.stream_line(&stream));
+        let streams = self.streams.iter().map(|stream| self.stream_line(&stream, own));
         let streams = streams.chain(faxes).collect();
         // Four bytes of an encrypted stream say nothing of keys.
         let digits = self.events.digits().into_iter();

@@ -8,11 +8,13 @@ use calltap_proto::rtcp::VoipMetrics;
 use calltap_proto::rtp::{R0, Stream};
 use calltap_proto::udptl::Fax;
 
+use crate::loss::OwnLosses;
+
 use super::live::{LiveCall, rfc3339};
 
 impl LiveCall {
     /// The line of one of its streams.
-    pub(super) fn stream_line(&self, stream: &Stream) -> StreamLine {
+    pub(super) fn stream_line(&self, stream: &Stream, own: &OwnLosses) -> StreamLine {
         let (source, destination) = (stream.source, stream.destination);
         // A gap that may be ours says nothing about the network.
         let quality = stream.quality().filter(|_| !self.own_loss);
@@ -30,6 +32,7 @@ impl LiveCall {
             packets: stream.packets,
             bytes: stream.bytes,
             lost: stream.lost,
+            lost_unknown: own.of(&stream.missed).min(stream.lost),
             duplicates: stream.duplicates,
             reordered: stream.reordered,
             max_jitter_ms: Some(stream.max_jitter_ms),
@@ -60,6 +63,8 @@ impl LiveCall {
             packets: fax.packets,
             bytes: fax.bytes,
             lost: fax.lost,
+            // Fax has few packets, and its gaps are not told apart.
+            lost_unknown: if self.own_loss { fax.lost } else { 0 },
             duplicates: fax.duplicates,
             reordered: fax.reordered,
             ..StreamLine::default()

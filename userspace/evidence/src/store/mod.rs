@@ -23,6 +23,7 @@ use crate::ledger::{Head, Ledger};
 use crate::life::Life;
 use crate::lines::{CallLine, VolumeLine};
 use crate::lock::Lock;
+use crate::loss::Loss;
 use crate::pcapng::Packet;
 use crate::session::InterfaceFacts;
 use crate::sync::Sync;
@@ -159,16 +160,15 @@ impl Store {
         Ok(())
     }
 
-    /// Adds frames lost before a warrant was known, by place; each LIID's next manifest line has
-    /// them.
-    pub fn note_losses(&mut self, losses: &[(&str, u64)]) {
-        for (place, count) in losses.iter().filter(|(_, count)| *count > 0) {
-            let sum = self.losses.entry((*place).to_owned()).or_default();
-            *sum = sum.saturating_add(*count);
-            for case in self.cases.values_mut() {
-                case.lose(place, *count);
-            }
+    /// Adds frames lost before it was known whose they were; each LIID's next manifest line has
+    /// them, and its next packet's comment tells of them.
+    pub fn note_loss(&mut self, loss: &Loss<'_>) {
+        if loss.frames == 0 {
+            return;
         }
+        let sum = self.losses.entry(loss.place.to_owned()).or_default();
+        *sum = sum.saturating_add(loss.frames);
+        self.cases.values_mut().for_each(|case| case.note_loss(loss));
     }
 
     /// Adds an interface that the session did not begin with; gives its number. A volume's head
@@ -254,7 +254,7 @@ impl Store {
         for case in self.cases.values_mut() {
             // A stopped case had its alarm: what cannot be sealed now is salvaged at the next start.
             let closed = !case.stopped || case.end_stopped(&self.shared).is_ok();
-            for (place, count) in &case.losses {
+            for (place, count) in case.losses.sums() {
                 details.insert(format!("lost {place} {}", case.liid), count.to_string());
             }
             if closed {

@@ -12,6 +12,7 @@ use crate::audit::CaseOpened;
 use crate::case::{Case, Order};
 use crate::checkpoint::{self, Checkpoint, OpenVolume};
 use crate::figures::Figures;
+use crate::loss::Losses;
 use crate::salvage::{self, Leftover};
 use crate::warrant::Warrant;
 use crate::{digest, layout, volume};
@@ -89,7 +90,7 @@ impl Store {
             volume: None,
             live: BTreeMap::new(),
             ended: Vec::new(),
-            losses: BTreeMap::new(),
+            losses: Losses::default(),
             unwritten: 0,
             figures,
             stopped: false,

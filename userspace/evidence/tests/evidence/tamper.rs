@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use calltap_evidence::loss::Loss;
 use calltap_evidence::session::Rotation;
 use calltap_evidence::verify::{State, verify};
 use proptest::prelude::*;
@@ -302,7 +303,15 @@ pub(crate) fn session(court: &Court, number: u64, shape: &Shape) {
             if cin.is_multiple_of(2) {
                 close_call(&mut store, id, cin);
             }
-            store.note_losses(&[("ring-full", u64::from(cin))]);
+            let loss = Loss {
+                place: "ring-full",
+                frames: u64::from(cin),
+                from_ns: START_NS,
+                to_ns: START_NS + 1,
+                interface: None,
+                queue: None,
+            };
+            store.note_loss(&loss);
         }
     }
     if shape.flushed {

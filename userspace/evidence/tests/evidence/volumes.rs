@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use calltap_evidence::lines::LostLine;
+use calltap_evidence::loss::Loss;
 use calltap_evidence::session::Rotation;
 use calltap_evidence::store::{Error, Store};
 use calltap_evidence::verify::State;
@@ -201,13 +203,31 @@ fn losses_reach_the_next_manifest_line_of_each_case() {
     store.admit(&two, 2).unwrap();
     invite(&mut store, &one, 1, 1, START_NS);
     invite(&mut store, &two, 2, 1, START_NS);
-    store.note_losses(&[("ring-full", 7), ("no-socket", 0)]);
+    let ring = Loss {
+        place: "ring-full",
+        frames: 7,
+        from_ns: START_NS,
+        to_ns: START_NS + SECOND,
+        interface: Some(0),
+        queue: Some(3),
+    };
+    store.note_loss(&ring);
+    store.note_loss(&Loss { place: "no-socket", frames: 0, ..ring });
     invite(&mut store, &one, 1, 2, START_NS + 2 * SECOND);
     let summary = store.close();
     let losses: Vec<_> =
         summary.volumes.iter().map(|volume| volume.losses.get("ring-full")).collect();
     assert_eq!(losses, [Some(&7), None, Some(&7)]);
     assert!(summary.volumes.iter().all(|volume| !volume.losses.contains_key("no-socket")));
+    let [LostLine { from, to, place, interface, queue, frames }] = &summary.volumes[0].lost[..]
+    else {
+        panic!("{:?}", summary.volumes[0].lost);
+    };
+    assert_eq!((place.as_str(), *frames, *queue), ("ring-full", 7, Some(3)));
+    assert_eq!(interface.as_deref(), Some("mirror0"));
+    assert!(from < to, "{from} {to}");
+    assert!(summary.volumes[1].lost.is_empty(), "each loss stands in one line");
+    court.assert_whole();
 }
 
 #[test]
