@@ -244,7 +244,7 @@ impl Case {
         self.previous = Some(line.file.clone());
         self.figures.volume(&serde_json::to_value(&line).unwrap_or_default());
         self.manifest.append(&shared.node, &[line])?;
-        self.losses = Losses::default();
+        self.losses.sealed(&shared.session.interfaces);
         self.write_checkpoint(shared, true)
     }
 

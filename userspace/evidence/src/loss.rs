@@ -41,6 +41,8 @@ pub(crate) struct Losses {
     entries: Vec<Entry>,
     /// Which of the entries a packet's comment tells of already.
     told: usize,
+    /// What no comment tells of yet, though a manifest line does.
+    owed: Option<String>,
 }
 
 #[derive(Debug)]
@@ -94,7 +96,10 @@ impl Losses {
 
     /// What the next packet's comment must tell: the losses that none tells yet.
     pub(crate) fn untold(&mut self, interfaces: &[InterfaceFacts]) -> Option<String> {
-        let untold = self.entries.get(self.told..).filter(|untold| !untold.is_empty())?;
+        let owed = self.owed.take();
+        let Some(untold) = self.entries.get(self.told..).filter(|untold| !untold.is_empty()) else {
+            return owed;
+        };
         let mut text = "calltap GAP".to_owned();
         for (number, entry) in untold.iter().take(MOST_TOLD).enumerate() {
             let LostLine { from, to, place, interface, queue, frames } = entry.line(interfaces);
@@ -111,7 +116,15 @@ impl Losses {
             let _ = write!(text, ", and {more} more that the manifest has");
         }
         self.told = self.entries.len();
-        Some(text)
+        Some(match owed {
+            Some(owed) => format!("{owed}; {text}"),
+            None => text,
+        })
+    }
+
+    /// Begins anew, as a manifest line has what there was; the next packet still tells of it.
+    pub(crate) fn sealed(&mut self, interfaces: &[InterfaceFacts]) {
+        *self = Self { owed: self.untold(interfaces), ..Self::default() };
     }
 
     /// Frames of an interface that the card dropped, and that were lost behind it.
@@ -190,6 +203,20 @@ mod tests {
                      to 1970-01-01T00:00:00.500000000Z queue 1, 3 frames";
         assert!(text.starts_with(first), "{text}");
         assert!(text.ends_with(", and 2 more that the manifest has"), "{text}");
+        assert_eq!(losses.untold(&[]), None);
+    }
+
+    #[test]
+    fn a_loss_before_a_volume_is_sealed_is_told_in_the_next_one() {
+        let mut losses = Losses::default();
+        losses.add(&loss("rx_ring_full", 1, 0));
+        losses.sealed(&[]);
+        assert!(losses.lines(&[]).is_empty() && losses.sums().is_empty());
+        losses.add(&loss(NIC, 2, 0));
+        let text = losses.untold(&[]).unwrap();
+        assert!(
+            text.contains("rx_ring_full") && text.contains("; calltap GAP: 3 frames lost at nic")
+        );
         assert_eq!(losses.untold(&[]), None);
     }
 }

@@ -4,10 +4,11 @@ use std::fs;
 use std::time::Duration;
 
 use calltap_evidence::lines::LostLine;
-use calltap_evidence::loss::Loss;
+use calltap_evidence::loss::{Loss, NIC};
 use calltap_evidence::session::Rotation;
 use calltap_evidence::store::{Error, Store};
 use calltap_evidence::verify::State;
+use pcap_file::pcapng::blocks::interface_statistics::InterfaceStatisticsOption;
 use pcap_file::pcapng::{Block, PcapNgReader};
 
 use crate::fixture::{Court, SECOND, START_NS, close_call, invite, rtp, run};
@@ -83,6 +84,11 @@ fn capinfos_and_pcap_file_read_what_was_said_about_the_capture() {
     let court = Court::new();
     let mut store = court.store(Rotation::default());
     call(&mut store, &court, 3);
+    for (place, frames) in [(NIC, 2), ("ring-full", 7)] {
+        let (interface, queue) = (Some(0), None);
+        let (from_ns, to_ns) = (START_NS, START_NS + SECOND);
+        store.note_loss(&Loss { place, frames, from_ns, to_ns, interface, queue });
+    }
     let summary = store.close();
     let path = court.root().join(summary.volumes[0].path());
     let out = run("capinfos", &[path.to_str().unwrap()]);
@@ -98,16 +104,27 @@ fn capinfos_and_pcap_file_read_what_was_said_about_the_capture() {
         assert!(out.contains(fact), "{fact} not in\n{out}");
     }
     let mut reader = PcapNgReader::new(fs::File::open(&path).unwrap()).unwrap();
-    let (mut times, mut delivered) = (Vec::new(), Vec::new());
+    let (mut times, mut counted) = (Vec::new(), Vec::<Vec<_>>::new());
     while let Some(block) = reader.next_block() {
         match block.unwrap().0 {
             Block::EnhancedPacket(packet) => times.push(packet.timestamp.as_nanos()),
-            Block::InterfaceStatistics(statistics) => delivered.push(statistics.options.len()),
+            Block::InterfaceStatistics(statistics) => {
+                counted.push(
+                    statistics.options.into_iter().skip(2).map(|it| it.into_owned()).collect(),
+                );
+            }
             _ => {}
         }
     }
     assert_eq!(times, [0, 1, 2, 3].map(|n| u128::from(START_NS + n * SECOND / 50)));
-    assert_eq!(delivered, [3, 3]);
+    let counts = |if_drop, os_drop, packets| {
+        vec![
+            InterfaceStatisticsOption::IsbIfDrop(if_drop),
+            InterfaceStatisticsOption::IsbOsDrop(os_drop),
+            InterfaceStatisticsOption::IsbUsrDeliv(packets),
+        ]
+    };
+    assert_eq!(counted, [counts(2, 7, 4), counts(0, 0, 0)]);
 }
 
 #[test]
@@ -227,6 +244,10 @@ fn losses_reach_the_next_manifest_line_of_each_case() {
     assert_eq!(interface.as_deref(), Some("mirror0"));
     assert!(from < to, "{from} {to}");
     assert!(summary.volumes[1].lost.is_empty(), "each loss stands in one line");
+    let after = court.root().join(summary.volumes[1].path());
+    let comments =
+        run("tshark", &["-r", after.to_str().unwrap(), "-Tfields", "-e", "frame.comment"]);
+    assert_eq!(comments.matches("; calltap GAP: 7 frames lost at ring-full from ").count(), 1);
     court.assert_whole();
 }
 
