@@ -12,14 +12,23 @@ use calltap_bench::talk::{NOW_NS, Talk, recorder};
 use calltap_evidence::chunk::Chunk;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
+/// Somebody whose identity nobody kept.
+const RECIPIENT: &str = "age10aqnd7cxzd0m7esc80a6mh87n7scvc872enwahlyrhjv4lxg0g6s00xmue";
+
 /// Chunks in the recorder's hands at once.
 const CHUNKS: usize = 4;
 
 fn record(c: &mut Criterion) {
     let mut group = c.benchmark_group("recorder/a media packet");
     group.throughput(Throughput::ElementsAndBytes { elements: 1, bytes: 214 });
-    for (name, calls) in [("1 call", 1), ("100k calls", 100_000)] {
-        let desk = Desk::lay();
+    let recipient = || Some(RECIPIENT.parse().expect("a recipient"));
+    for (name, calls, recipient) in [
+        ("1 call", 1, None),
+        ("100k calls", 100_000, None),
+        ("1 call, sealed to a recipient", 1, recipient()),
+        ("100k calls, sealed to a recipient", 100_000, recipient()),
+    ] {
+        let desk = Desk::lay_for(recipient);
         let mut recorder = recorder(&desk, calls);
         let mut talk = Talk::of(desk.authority(), calls);
         let pool = Pool::new(CHUNKS, Chunk::default);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use calltap_evidence::age::Recipient;
 use calltap_evidence::keys::KeyPair;
 use calltap_evidence::record::Authority;
 use calltap_evidence::trust::Trust;
@@ -21,6 +22,11 @@ impl Desk {
     /// Lays out `trust/`, `warrant.toml` with its signature, and `config.toml`, which keeps the
     /// node's key on the desk.
     pub fn lay() -> Self {
+        Self::lay_for(None)
+    }
+
+    /// The same, with evidence sealed to a recipient.
+    pub fn lay_for(recipient: Option<Recipient>) -> Self {
         let desk = Self { dir: TempDir::new().expect("a temporary directory") };
         let court = KeyPair::generate().expect("a key");
         fs::create_dir(desk.path("trust")).expect("a directory");
@@ -31,6 +37,7 @@ impl Desk {
             reference: "bench".to_owned(),
             jurisdiction: "BE".to_owned(),
             deliver: Deliver::IriAndContent,
+            recipient,
             targets: vec![format!("sip:{TARGET}@example.net")],
             not_before: "1980-01-01T00:00:00Z".to_owned(),
             not_after: "2200-01-01T00:00:00Z".to_owned(),

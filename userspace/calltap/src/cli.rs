@@ -3,12 +3,13 @@
 
 use std::path::PathBuf;
 
+use calltap_evidence::age::Recipient;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod evidence;
 
-pub use evidence::{Audio, Call, CopyFormat, Evidence, Export, List, Report, Show};
+pub use evidence::{Audio, Call, CopyFormat, Evidence, Export, List, Open, Report, Show};
 
 /// Executes an interception warrant on a mirror port, and nothing more.
 #[derive(Debug, Parser)]
@@ -194,6 +195,9 @@ pub struct NewWarrant {
     /// The class of offence, as reports count it
     #[arg(long, value_name = "CLASS")]
     pub offence_class: Option<String>,
+    /// Seal the evidence to this X25519 recipient of age, who alone can then read it
+    #[arg(long, value_name = "age1...")]
+    pub recipient: Option<Recipient>,
     /// The order was given in an urgent procedure
     #[arg(long)]
     pub urgent: bool,

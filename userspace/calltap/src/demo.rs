@@ -92,6 +92,7 @@ impl Stage {
             not_after: not_after.clone(),
             legal_basis: None,
             offence_class: None,
+            recipient: None,
             urgent: false,
             redact_sdes_keys: false,
             supersedes: None,

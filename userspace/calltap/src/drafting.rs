@@ -51,6 +51,7 @@ pub fn draft(new: cli::NewWarrant) -> anyhow::Result<Outcome> {
         not_after: new.not_after,
         legal_basis: new.legal_basis,
         offence_class: new.offence_class,
+        recipient: new.recipient,
         urgent: new.urgent,
         version: previous.as_ref().map(|(number, _)| number.saturating_add(1)),
         supersedes: previous.map(|(_, sha256)| sha256),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
+use crate::age::Recipient;
 use crate::carry::{self, LiveCall};
 use crate::checkpoint::{self, Checkpoint, OpenVolume};
 use crate::chunk::Encoded;
@@ -11,7 +12,7 @@ use crate::disk::Disk;
 use crate::figures::Figures;
 use crate::keys::KeyPair;
 use crate::ledger::Ledger;
-use crate::lines::{CallLine, VolumeLine};
+use crate::lines::{CallLine, SealedLine, VolumeLine};
 use crate::loss::{Loss, Losses};
 use crate::pcapng::{self, InterfaceCounts};
 use crate::record::Kind;
@@ -35,13 +36,15 @@ pub(crate) struct Order {
     pub(crate) sha256: String,
     pub(crate) authority: String,
     pub(crate) reference: String,
+    /// To whom its evidence is sealed.
+    pub(crate) recipient: Option<Recipient>,
 }
 
 impl From<&Warrant> for Order {
     fn from(warrant: &Warrant) -> Self {
         let (sha256, draft) = (warrant.sha256(), warrant.draft());
         let (authority, reference) = (draft.authority.clone(), draft.reference.clone());
-        Self { sha256, authority, reference }
+        Self { sha256, authority, reference, recipient: draft.recipient.clone() }
     }
 }
 
@@ -130,7 +133,14 @@ impl Case {
         };
         let ended = !self.ended.is_empty();
         if ended {
-            self.calls.append(&shared.node, &self.ended)?;
+            match &self.order.recipient {
+                None => self.calls.append(&shared.node, &self.ended)?,
+                Some(recipient) => {
+                    let sealed = self.ended.iter().map(|line| line.sealed_to(recipient));
+                    let sealed = sealed.collect::<io::Result<Vec<_>>>()?;
+                    self.calls.append(&shared.node, &sealed)?;
+                }
+            }
             self.ended.clear();
         }
         if grown || ended {
@@ -144,11 +154,11 @@ impl Case {
         let Some(mut volume) = self.volume.take() else { return Ok(()) };
         let interfaces = &shared.session.interfaces;
         let (first_ns, last_ns) = volume.span.unwrap_or_default();
-        let digest = pcapng::foot(interfaces, first_ns, last_ns, &self.counted(&volume))
+        let sealed = pcapng::foot(interfaces, first_ns, last_ns, &self.counted(&volume))
             .and_then(|foot| volume.push(&foot))
             .and_then(|()| volume.seal());
-        let digest = match digest {
-            Ok(digest) => digest,
+        let (digest, sealed) = match sealed {
+            Ok(sealed) => sealed,
             Err(error) => {
                 self.volume = Some(volume);
                 return Err(error);
@@ -156,6 +166,7 @@ impl Case {
         };
         let mut line = self.volume_line(shared, volume.counts, volume.span, reason);
         line.describe(volume.name(), digest);
+        line.sealed = sealed.map(SealedLine::from);
         self.put_volume(shared, line)
     }
 
@@ -171,13 +182,14 @@ impl Case {
     fn seal_failed(&mut self, shared: &Shared) -> io::Result<()> {
         let Some(volume) = self.volume.take() else { return Ok(()) };
         let taken = volume.counts.packets();
-        let Some(found) = salvage::cut(&self.dir, volume.name())? else {
+        let Some(found) = salvage::cut(&self.dir, &volume.vouched(), true)? else {
             self.lose("disk", taken);
             return Ok(());
         };
         self.lose("disk", taken.saturating_sub(found.counts.packets()));
         let mut line = self.volume_line(shared, found.counts, found.span, "failed");
         line.describe(volume.name(), found.digest);
+        line.sealed = found.sealed;
         line.interrupted = true;
         self.put_volume(shared, line)
     }
@@ -259,7 +271,13 @@ impl Case {
                 ("manifest".to_owned(), self.manifest.head().clone()),
                 ("calls".to_owned(), self.calls.head().clone()),
             ]),
-            open: self.volume.as_ref().map(Volume::vouched),
+            open: self.volume.as_ref().map(|volume| {
+                let mut open = volume.vouched();
+                if let Some(sealed) = &mut open.sealed {
+                    sealed.last_cin = self.last_cin;
+                }
+                open
+            }),
             boot: checkpoint::boot_id(),
         }
     }
@@ -267,7 +285,11 @@ impl Case {
     /// Begins the next volume: its head, then what live calls need to be decoded.
     fn open_volume(&mut self, shared: &Shared, at_ns: u64) -> io::Result<()> {
         let number = self.manifest.head().lines.saturating_add(1);
-        let name = format!("{}_{number:05}_{}.pcapng", self.liid, clock::compact(at_ns));
+        let mut name = format!("{}_{number:05}_{}.pcapng", self.liid, clock::compact(at_ns));
+        let recipient = self.order.recipient.as_ref();
+        if recipient.is_some() {
+            name.push_str(".age");
+        }
         let comment = format!(
             "LIID={}; authority={}; reference={}; volume={number}; previous={}; clock={}",
             self.liid,
@@ -282,7 +304,8 @@ impl Case {
         // Named before it exists, so that no planted file passes for it.
         let open = Some(OpenVolume::named(&name));
         Checkpoint { open, ..self.checkpoint() }.write(&self.dir, &shared.node, false)?;
-        let mut volume = Volume::create(&shared.disk, &self.dir, name, interfaces.len())?;
+        let interfaces = interfaces.len();
+        let mut volume = Volume::create(&shared.disk, &self.dir, name, recipient, interfaces)?;
         volume.counts.carried = count;
         let volume = self.volume.insert(volume);
         volume.push(&head)?;

@@ -10,9 +10,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest;
+use crate::digest::{self, Digested};
 use crate::keys::{KeyPair, PublicKey};
 use crate::ledger::{self, Head};
+use crate::volume::Counts;
 
 /// The checkpoint's name; it is written under [`TEMPORARY`] and renamed.
 pub(crate) const FILE: &str = "checkpoint.json";
@@ -42,12 +43,32 @@ pub(crate) struct OpenVolume {
     pub(crate) bytes: u64,
     /// SHA-256 of these.
     pub(crate) sha256: String,
+    /// Of one that is sealed to a recipient: what nobody here could read out of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sealed: Option<SealedSoFar>,
+}
+
+/// What is vouched for of an open volume that is sealed to a recipient.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SealedSoFar {
+    /// Whom it is sealed to.
+    pub(crate) recipient: String,
+    /// What follows its last whole chunk, as an age file of its own, in base64.
+    pub(crate) tail: String,
+    /// The pcapng inside, both together.
+    pub(crate) plain: Digested,
+    /// Its packets.
+    pub(crate) counts: Counts,
+    /// Times of its first and last packet, nanoseconds since the Unix epoch.
+    pub(crate) span: Option<(u64, u64)>,
+    /// The highest call number used so far.
+    pub(crate) last_cin: u32,
 }
 
 impl OpenVolume {
     /// A volume of which nothing is written yet.
     pub(crate) fn named(file: &str) -> Self {
-        Self { file: file.to_owned(), bytes: 0, sha256: digest::hex(b"") }
+        Self { file: file.to_owned(), bytes: 0, sha256: digest::hex(b""), sealed: None }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::merkle::Tree;
@@ -24,13 +25,15 @@ pub(crate) struct Digest {
     bytes: u64,
 }
 
-/// A digest that is done.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Digested {
-    pub(crate) bytes: u64,
-    pub(crate) sha256: String,
-    /// Root of the Merkle tree.
-    pub(crate) merkle: String,
+/// The length and the hashes of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Digested {
+    /// Its bytes.
+    pub bytes: u64,
+    /// SHA-256 of them.
+    pub sha256: String,
+    /// Root of the Merkle tree over its pieces of 65,536 bytes (RFC 6962 §2.1).
+    pub merkle: String,
 }
 
 impl Digest {

@@ -16,11 +16,14 @@
 )]
 
 pub mod act;
+pub mod age;
 pub mod chunk;
+pub mod digest;
 pub mod export;
 pub mod keys;
 pub mod lines;
 pub mod loss;
+pub mod opened;
 pub mod oversight;
 pub mod read;
 pub mod record;
@@ -38,7 +41,6 @@ mod carry;
 mod case;
 mod checkpoint;
 mod clock;
-mod digest;
 mod disk;
 mod figures;
 mod layout;
@@ -48,5 +50,6 @@ mod lock;
 mod merkle;
 mod pcapng;
 mod salvage;
+mod sealing;
 mod sync;
 mod volume;

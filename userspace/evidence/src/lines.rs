@@ -1,9 +1,13 @@
 //! The lines of the ledgers: one a call in `calls.jsonl`, one a sealed volume in `manifest.jsonl`.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use crate::age::{self, Recipient};
+use crate::base64;
+use crate::checkpoint::SealedSoFar;
 use crate::digest::Digested;
 use crate::session::{Clock, Program};
 
@@ -66,6 +70,21 @@ pub struct CallLine {
     pub interrupted: Option<Interrupted>,
     /// The volumes that hold its packets, repeated ones not counted; set by the store.
     pub volumes: Vec<String>,
+    /// The whole line, as an age file in base64, where the warrant names a recipient: then nothing
+    /// else here says more than that there was a call; set by the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<String>,
+}
+
+impl CallLine {
+    /// The line as it is written where the warrant names a recipient.
+    pub(crate) fn sealed_to(&self, recipient: &Recipient) -> io::Result<Self> {
+        let sealed = age::seal(recipient, &serde_json::to_vec(self)?)?;
+        let (liid, volumes) = (self.liid.clone(), self.volumes.clone());
+        let Self { cin, iri_packets, cc_packets, .. } = *self;
+        let sealed = Some(base64::encode(&sealed));
+        Ok(Self { liid, cin, iri_packets, cc_packets, volumes, sealed, ..Self::default() })
+    }
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -305,6 +324,9 @@ pub struct VolumeLine {
     /// When and where within that time, a bounded list; absent where nothing was lost.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<LostLine>,
+    /// What it holds, where it is sealed to a recipient.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<SealedLine>,
     /// How each interface took its frames: `name: mode`.
     pub modes: Vec<String>,
     /// The clock that stamped the packets; absent from a salvaged volume.
@@ -335,5 +357,24 @@ impl VolumeLine {
     pub(crate) fn describe(&mut self, file: &str, digest: Digested) {
         self.file = file.to_owned();
         (self.bytes, self.sha256, self.merkle) = (digest.bytes, digest.sha256, digest.merkle);
+    }
+}
+
+/// What a volume that is sealed to a recipient holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedLine {
+    /// Whom it is sealed to: an X25519 recipient of age.
+    pub recipient: String,
+    /// The pcapng inside; none where a loss of power took a part of it that nobody here can name.
+    pub plain: Option<Digested>,
+    /// Where in the file a second age file begins, which holds the end of the pcapng: there is one
+    /// where the writer died, and then the first ends without its last chunk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail_at: Option<u64>,
+}
+
+impl From<SealedSoFar> for SealedLine {
+    fn from(SealedSoFar { recipient, plain, .. }: SealedSoFar) -> Self {
+        Self { recipient, plain: Some(plain), tail_at: None }
     }
 }

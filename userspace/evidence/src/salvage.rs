@@ -4,16 +4,18 @@
 //! Only what a crash can explain is mended. Anything else is [`Error::Tampered`], and left as it is.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, Read as _};
+use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::base64;
 use crate::carry::{self, Origin};
-use crate::checkpoint::{self, Checkpoint, OpenVolume};
+use crate::checkpoint::{self, Checkpoint, OpenVolume, SealedSoFar};
 use crate::digest::{self, Digest, Digested};
 use crate::keys::PublicKey;
 use crate::ledger::{self, Fault, Head, Ledger};
+use crate::lines::SealedLine;
 use crate::pcapng;
 use crate::record::Kind;
 use crate::store::{Error, Mended};
@@ -26,11 +28,19 @@ pub(crate) struct Found {
     pub(crate) counts: Counts,
     pub(crate) span: Option<(u64, u64)>,
     pub(crate) last_cin: u32,
+    pub(crate) sealed: Option<SealedLine>,
 }
 
-/// Cuts the volume called `name` after its last whole block, counts what it holds, and gives it its
-/// final name. One that holds no whole block is removed, and there is nothing found.
-pub(crate) fn cut(dir: &Path, name: &str) -> io::Result<Option<Found>> {
+/// Cuts the volume `open` after its last whole block, counts what it holds, and gives it its final
+/// name. One that holds no whole block is removed, and there is nothing found.
+///
+/// One that is sealed to a recipient is cut after what is vouched for, which is known without being
+/// read; unless it is `intact`, it is left as it is, and what it holds is not known.
+pub(crate) fn cut(dir: &Path, open: &OpenVolume, intact: bool) -> io::Result<Option<Found>> {
+    let name = open.file.as_str();
+    if let Some(sealed) = &open.sealed {
+        return cut_sealed(dir, open, sealed, intact).map(Some);
+    }
     let part = volume::part(dir, name);
     let is_part = part.try_exists()?;
     let path = if is_part { part } else { dir.join(name) };
@@ -54,6 +64,40 @@ pub(crate) fn cut(dir: &Path, name: &str) -> io::Result<Option<Found>> {
         volume::rename_sealed(dir, name)?;
     }
     Ok(Some(found))
+}
+
+/// Ends the volume with the tail that was vouched for.
+fn cut_sealed(
+    dir: &Path,
+    open: &OpenVolume,
+    sealed: &SealedSoFar,
+    intact: bool,
+) -> io::Result<Found> {
+    let part = volume::part(dir, &open.file);
+    let is_part = part.try_exists()?;
+    let path = if is_part { part } else { dir.join(&open.file) };
+    let mut file = OpenOptions::new().read(true).write(true).open(&path)?;
+    if intact {
+        file.set_len(open.bytes)?;
+    }
+    let tail_at = file.seek(SeekFrom::End(0))?;
+    let tail = base64::decode(&sealed.tail).ok_or_else(|| io::Error::other("a tail no base64"))?;
+    file.write_all(&tail)?;
+    file.sync_all()?;
+    file.rewind()?;
+    let digest = digest::read(&file)?;
+    if is_part {
+        volume::rename_sealed(dir, &open.file)?;
+    }
+    let mut found = Found { digest, last_cin: sealed.last_cin, ..Found::default() };
+    let mut line = SealedLine { tail_at: Some(tail_at), ..sealed.clone().into() };
+    if intact {
+        (found.counts, found.span) = (sealed.counts, sealed.span);
+    } else {
+        line.plain = None;
+    }
+    found.sealed = Some(line);
+    Ok(found)
 }
 
 impl Found {

@@ -4,14 +4,18 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::checkpoint::{self, OpenVolume};
+use serde::{Deserialize, Serialize};
+
+use crate::age::Recipient;
+use crate::checkpoint::{self, OpenVolume, SealedSoFar};
 use crate::digest::Digested;
 use crate::disk::{Disk, Sink};
 use crate::pcapng::Packet;
 use crate::record::{Kind, masked_note};
+use crate::sealing::Sealing;
 
 /// How many packets stand in a volume.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Counts {
     pub(crate) iri: u64,
     pub(crate) content: u64,
@@ -43,6 +47,7 @@ pub(crate) struct Volume {
     dir: PathBuf,
     name: String,
     sink: Sink,
+    sealing: Option<Sealing>,
     pub(crate) counts: Counts,
     /// Times of its first and last packet, repeated ones not counted.
     pub(crate) span: Option<(u64, u64)>,
@@ -51,18 +56,30 @@ pub(crate) struct Volume {
 }
 
 impl Volume {
-    /// Creates `NAME.part` in `dir`, which must not exist, to be written by `disk`.
+    /// Creates `NAME.part` in `dir`, which must not exist, to be written by `disk`, and from its
+    /// first byte on sealed to the recipient, if there is one.
     pub(crate) fn create(
         disk: &Disk,
         dir: &Path,
         name: String,
+        recipient: Option<&Recipient>,
         interfaces: usize,
     ) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).create_new(true).open(part(dir, &name))?;
+        let mut sink = disk.sink(file);
+        let sealing = match recipient {
+            None => None,
+            Some(recipient) => {
+                let (sealing, header) = Sealing::begin(recipient.clone())?;
+                sink.push(&header)?;
+                Some(sealing)
+            }
+        };
         Ok(Self {
             dir: dir.to_owned(),
             name,
-            sink: disk.sink(file),
+            sink,
+            sealing,
             counts: Counts::default(),
             span: None,
             by_interface: vec![0; interfaces],
@@ -74,14 +91,17 @@ impl Volume {
         &self.name
     }
 
-    /// Its length, with what waits to be written.
+    /// The length of its pcapng, with what waits to be written.
     pub(crate) fn bytes(&self) -> u64 {
-        self.sink.bytes()
+        self.sealing.as_ref().map_or_else(|| self.sink.bytes(), Sealing::bytes)
     }
 
     /// Appends whole blocks.
     pub(crate) fn push(&mut self, blocks: &[u8]) -> io::Result<()> {
-        self.sink.push(blocks)
+        match &mut self.sealing {
+            None => self.sink.push(blocks),
+            Some(sealing) => self.sink.push(sealing.push(blocks)?),
+        }
     }
 
     /// Notes a packet just pushed, which no earlier volume holds.
@@ -99,21 +119,31 @@ impl Volume {
     /// Hands everything to the system; gives whether there was anything. From here on the death of
     /// this program loses nothing of it.
     pub(crate) fn write_out(&mut self) -> io::Result<bool> {
-        self.sink.flush()
+        let grown = self.sink.flush()?;
+        match &mut self.sealing {
+            None => Ok(grown),
+            Some(sealing) => sealing.vouch(self.counts, self.span),
+        }
     }
 
     /// What can be vouched for: all that was written out.
     pub(crate) fn vouched(&self) -> OpenVolume {
         let Digested { bytes, sha256, .. } = self.sink.vouched();
-        OpenVolume { file: self.name.clone(), bytes, sha256 }
+        let sealed = self.sealing.as_ref().map(Sealing::vouched);
+        OpenVolume { file: self.name.clone(), bytes, sha256, sealed }
     }
 
-    /// Writes the rest, waits until the disk has it, and gives the file its final name.
-    pub(crate) fn seal(&mut self) -> io::Result<Digested> {
+    /// Writes the rest, waits until the disk has it, and gives the file its final name; gives its
+    /// digest, and what is known of the pcapng where that is sealed to a recipient.
+    pub(crate) fn seal(&mut self) -> io::Result<(Digested, Option<SealedSoFar>)> {
         self.write_out()?;
+        if let Some(sealing) = &mut self.sealing {
+            self.sink.push(sealing.finish()?)?;
+            self.sink.flush()?;
+        }
         self.sink.sync()?;
         rename_sealed(&self.dir, &self.name)?;
-        Ok(self.sink.vouched())
+        Ok((self.sink.vouched(), self.sealing.as_ref().map(Sealing::vouched)))
     }
 }
 

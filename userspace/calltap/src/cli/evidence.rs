@@ -41,6 +41,13 @@ pub enum Evidence {
         Parties, ladder, every message, streams with jitter, delay and loss, audio to be played,\n\
         and custody with hashes and how to check them. It loads nothing and runs no script.")]
     Report(Report),
+    /// Open evidence that is sealed to a recipient, as its holder
+    #[command(after_help = "Examples:\n  \
+        calltap evidence open --identity key.txt --out opened evidence\n  \
+        calltap evidence open --identity key.txt evidence/CASE-1/CASE-1_00001_20261123T160400Z.pcapng.age\n\n\
+        Each volume becomes a pcapng for Wireshark, whose SHA-256 is held against the manifest, and\n\
+        the ledger of calls LIID_calls.jsonl. What was altered beyond that, calltap verify says.")]
+    Open(Open),
 }
 
 /// Which call is meant.
@@ -102,6 +109,20 @@ pub struct Report {
     /// The page to write, which must not be there
     #[arg(long, value_name = "FILE.html")]
     pub html: PathBuf,
+}
+
+/// `calltap evidence open`.
+#[derive(Debug, Args)]
+pub struct Open {
+    /// The recipient's secret key, as age-keygen writes it
+    #[arg(long, value_name = "KEY")]
+    pub identity: PathBuf,
+    /// The directory to write into; without it the current one
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub out: PathBuf,
+    /// A sealed volume, the directory of a LIID, or an evidence directory
+    #[arg(value_name = "VOLUME|DIR")]
+    pub what: PathBuf,
 }
 
 /// How a copy is written.

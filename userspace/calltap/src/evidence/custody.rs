@@ -30,8 +30,13 @@ pub fn of_copy(dossier: &Dossier) -> String {
 /// Records an act on a call in the audit of its evidence; where that cannot be done, says so: a
 /// capture that runs holds the audit, and only who has the node's key can write it.
 pub fn record(dossier: &Dossier, event: &str, details: &[(&str, String)]) {
+    record_in(&dossier.dir, event, details);
+}
+
+/// The same for an act on what lies in the evidence directory `root`.
+pub fn record_in(root: &Path, event: &str, details: &[(&str, String)]) {
     let details: Vec<_> = details.iter().map(|(name, text)| (*name, text.as_str())).collect();
-    if let Err(cause) = append(&dossier.dir, event, &details) {
+    if let Err(cause) = append(root, event, &details) {
         warn!("not in the audit: {cause}; keep what is printed here with the copy");
     }
 }

@@ -150,6 +150,9 @@ fn sources(dir: &Path, liid: &str, state: State, line: &CallLine) -> anyhow::Res
     let mut sources = Vec::new();
     for volume in read::sealed(dir, liid).with_context(|| format!("{liid}: its manifest"))? {
         let last = volume.last_packet.as_deref().map_or(0, nanoseconds);
+        if volume.sealed.is_some() {
+            bail!("{liid}: sealed to a recipient; open it first, with calltap evidence open");
+        }
         let holds = if has_line { line.volumes.contains(&volume.file) } else { last >= started };
         if holds {
             let (path, sha256) = (home.join(&volume.file), Some(volume.sha256));

@@ -18,6 +18,7 @@ pub mod inert;
 pub mod ladder;
 pub mod list;
 pub mod new_file;
+pub mod open;
 pub mod ownership;
 pub mod progress;
 pub mod report;
@@ -40,6 +41,7 @@ pub fn evidence(command: &Evidence) -> anyhow::Result<Outcome> {
         Evidence::Export(arguments) => export::export(arguments),
         Evidence::Report(arguments) => report::report(arguments),
         Evidence::Audio(arguments) => audio::audio(arguments),
+        Evidence::Open(arguments) => open::open(arguments),
     };
     match done {
         // Whoever reads has seen enough: `| head`.

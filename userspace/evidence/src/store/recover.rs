@@ -114,7 +114,9 @@ impl Store {
     ) -> Result<Option<Mended>, Error> {
         let path = case.dir.join(&open.file);
         let mut what = "its writer died; cut after its last whole block and sealed".to_owned();
-        match salvage::leftover(&case.dir, open).map_err(at(&path))? {
+        let left = salvage::leftover(&case.dir, open).map_err(at(&path))?;
+        let intact = left == Leftover::Intact;
+        match left {
             Leftover::Intact => {}
             Leftover::NotBegun => return Ok(None),
             Leftover::Changed | Leftover::Missing if !salvage::may_be_power_loss(vouched) => {
@@ -127,7 +129,7 @@ impl Store {
                  as after a loss of power",
             ),
         }
-        let Some(found) = salvage::cut(&case.dir, &open.file).map_err(at(&path))? else {
+        let Some(found) = salvage::cut(&case.dir, open, intact).map_err(at(&path))? else {
             let what = match open.bytes {
                 0 => "its writer died before its first block".to_owned(),
                 _ => gone(open),
@@ -135,8 +137,13 @@ impl Store {
             return Ok(Some(Mended { path, what }));
         };
         case.last_cin = case.last_cin.max(found.last_cin);
+        if let (Some(sealed), false) = (&open.sealed, intact) {
+            // Whoever opens it may find some of them; here, nobody can tell.
+            case.lose("power", sealed.counts.packets());
+        }
         let mut line = case.volume_line(&self.shared, found.counts, found.span, "interrupted");
         line.describe(&open.file, found.digest);
+        line.sealed = found.sealed;
         line.interrupted = true;
         // How it was taken stands in its own interface blocks and in the audit: this session's
         // may differ.

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use toml::{Table, Value};
 
+use crate::age::Recipient;
+
 use super::Code;
 use super::fields::Fields;
 
@@ -63,6 +65,8 @@ pub struct Draft {
     pub legal_basis: Option<String>,
     /// The class of offence, as reports count it.
     pub offence_class: Option<String>,
+    /// To whom the evidence is sealed, so that nobody else can read it.
+    pub recipient: Option<Recipient>,
     /// Whether it was given in an urgent procedure.
     pub urgent: bool,
     /// Whether the authority means targets that stand for many: `sip:user@*`, `sip:host`, networks.
@@ -88,9 +92,10 @@ const REQUIRED: [&str; 8] = [
 ];
 
 /// What a warrant may have.
-const OPTIONAL: [&str; 7] = [
+const OPTIONAL: [&str; 8] = [
     "legal_basis",
     "offence_class",
+    "recipient",
     "urgent",
     "wide_targets",
     "sdes_keys",
@@ -148,6 +153,11 @@ impl Draft {
         let lines = [
             ("The provision of law that it stands on.", "legal_basis", text(&self.legal_basis)),
             ("The class of offence.", "offence_class", text(&self.offence_class)),
+            (
+                "To whom its evidence is sealed (age, X25519).",
+                "recipient",
+                self.recipient.as_ref().map(|it| Value::String(it.to_string())),
+            ),
             ("It was given in an urgent procedure.", "urgent", flag(self.urgent)),
             ("A target that stands for many is meant.", "wide_targets", flag(self.wide_targets)),
             ("The keys of media are not kept.", "sdes_keys", redact),
@@ -177,6 +187,11 @@ impl Draft {
             not_after: fields.time("not_after")?,
             legal_basis: fields.optional_text("legal_basis")?,
             offence_class: fields.optional_text("offence_class")?,
+            recipient: fields
+                .optional_text("recipient")?
+                .map(|text| text.parse())
+                .transpose()
+                .map_err(|what| (Code::BadField, format!("`recipient`: {what}")))?,
             urgent: fields.flag("urgent")?,
             wide_targets: fields.flag("wide_targets")?,
             redact_sdes_keys: fields.is_second("sdes_keys", ["keep", "redact"])?,

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use calltap_evidence::age::{Identity, Recipient};
 use calltap_evidence::chunk::Chunk;
 use calltap_evidence::keys::KeyPair;
 use calltap_evidence::lines::{CallLine, Match};
@@ -80,6 +81,23 @@ impl Court {
     pub(crate) fn warrant(&self, liid: &str) -> Warrant {
         let path = self.sign(&format!("{liid}.toml"), &draft(liid).to_toml());
         warrant::load(&path, &self.trust, &any_target).unwrap()
+    }
+
+    /// A warrant whose evidence is sealed to `recipient`.
+    pub(crate) fn warrant_to(&self, liid: &str, recipient: &Recipient) -> Warrant {
+        let draft = Draft { recipient: Some(recipient.clone()), ..draft(liid) };
+        let path = self.sign(&format!("{liid}.toml"), &draft.to_toml());
+        warrant::load(&path, &self.trust, &any_target).unwrap()
+    }
+
+    /// A recipient's identity, as `age-keygen` makes it.
+    pub(crate) fn identity(&self) -> Identity {
+        let path = self.path("identity");
+        if !path.exists() {
+            let made = Command::new("age-keygen").arg("-o").arg(&path).output().unwrap();
+            assert!(made.status.success(), "{made:?}");
+        }
+        Identity::load(&path).unwrap()
     }
 
     pub(crate) fn store(&self, rotation: Rotation) -> Store {

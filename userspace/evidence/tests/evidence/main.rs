@@ -7,6 +7,7 @@ mod fixture;
 mod manifest;
 mod minisign;
 mod script;
+mod sealed;
 mod tamper;
 mod volumes;
 mod warrants;
