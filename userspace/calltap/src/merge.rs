@@ -16,6 +16,8 @@ pub struct Merge {
     waiting: Vec<Option<Waiting>>,
     /// The earliest record of each waiting chunk: time, slot.
     heads: BinaryHeap<Reverse<(u64, usize)>>,
+    /// Memory of the orders of chunks that are done.
+    spare: Vec<Vec<(u64, usize)>>,
 }
 
 #[derive(Debug)]
@@ -29,8 +31,9 @@ struct Waiting {
 impl Merge {
     /// Takes in a chunk.
     pub fn push(&mut self, chunk: Lent<Chunk>) {
-        let mut order: Vec<_> =
-            chunk.records().enumerate().map(|(at, record)| (record.at_ns(), at)).collect();
+        let mut order = self.spare.pop().unwrap_or_default();
+        order.extend(chunk.records().enumerate().map(|(at, record)| (record.at_ns(), at)));
+        // Most chunks are in order, which is found out in one pass.
         order.sort_unstable();
         let Some(&(first_ns, _)) = order.first() else { return };
         let waiting = Some(Waiting { chunk, order, next: 0 });
@@ -49,21 +52,34 @@ impl Merge {
 
     /// Gives out, in order of time, every record up to `horizon_ns`.
     pub fn drain(&mut self, horizon_ns: u64, mut record: impl FnMut(&Encoded<'_>)) {
-        while let Some(&Reverse((at_ns, slot))) = self.heads.peek() {
+        while let Some(Reverse((at_ns, slot))) = self.heads.pop() {
             if at_ns > horizon_ns {
+                self.heads.push(Reverse((at_ns, slot)));
                 return;
             }
-            self.heads.pop();
+            // Until another chunk has its turn: chunks of one producer do not interleave.
+            let next_head = self.heads.peek().map_or((u64::MAX, usize::MAX), |Reverse(it)| *it);
             let Some(waiting) = &mut self.waiting[slot] else { continue };
-            let (_, position) = waiting.order[waiting.next];
-            if let Some(found) = waiting.chunk.record(position) {
-                record(&found);
+            while let Some(&(at_ns, position)) = waiting.order.get(waiting.next)
+                && at_ns <= horizon_ns
+                && (at_ns, slot) <= next_head
+            {
+                if let Some(found) = waiting.chunk.record(position) {
+                    record(&found);
+                }
+                waiting.next += 1;
             }
-            waiting.next += 1;
             match waiting.order.get(waiting.next) {
                 Some(&(next_ns, _)) => self.heads.push(Reverse((next_ns, slot))),
-                None => self.waiting[slot] = None,
+                None => self.free(slot),
             }
+        }
+    }
+
+    fn free(&mut self, slot: usize) {
+        if let Some(Waiting { mut order, .. }) = self.waiting[slot].take() {
+            order.clear();
+            self.spare.push(order);
         }
     }
 }
