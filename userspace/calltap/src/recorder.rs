@@ -10,6 +10,7 @@ mod stream_line;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use calltap_evidence::chunk::{Chunk, Encoded};
 use calltap_evidence::lines::{CallLine, Joined, Match, VolumeLine};
@@ -20,6 +21,7 @@ use calltap_evidence::store::{self, Store};
 use calltap_proto::media::MediaTerms;
 use calltap_proto::packet::{self, Body, Datagram, LinkType};
 use calltap_proto::{CallKey, Cause, Kept, MediaKind, Timestamp};
+use hashbrown::HashMap;
 use tracing::{error, warn};
 
 use crate::body::Said;
@@ -144,7 +146,8 @@ pub struct Recorder {
     store: Store,
     /// Link type of each interface number.
     links: Vec<LinkType>,
-    live: BTreeMap<CallKey, LiveCall>,
+    /// Each in a place of its own, so that the table of a hundred thousand calls stays small.
+    live: HashMap<CallKey, Box<LiveCall>>,
     /// When frames were lost on the way here.
     own_losses: OwnLosses,
     /// The number of each LIID's warrant.
@@ -157,7 +160,12 @@ pub struct Recorder {
     halted: BTreeMap<u32, u64>,
     /// Calls of which media was recorded, not told yet.
     heard: Vec<(CallKey, Timestamp)>,
+    /// How often it is told that a call has media.
+    tell_every: Duration,
 }
+
+/// How often it is told at the most that a call has media; each time wakes another thread.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// What a session left behind.
 #[derive(Debug)]
@@ -175,8 +183,15 @@ pub struct Recorded {
 impl Recorder {
     /// Writes into `store`, whose interfaces have these link types, for the warrants that it has
     /// admitted under these numbers.
-    pub fn new(store: Store, links: Vec<LinkType>, warrants: BTreeMap<String, u32>) -> Self {
-        let (live, stopped, halted) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
+    ///
+    /// A call whose media is silent for `media_silence` is over for whoever is told of media.
+    pub fn new(
+        store: Store,
+        links: Vec<LinkType>,
+        warrants: BTreeMap<String, u32>,
+        media_silence: Duration,
+    ) -> Self {
+        let (live, stopped, halted) = (HashMap::new(), Vec::new(), BTreeMap::new());
         Self {
             store,
             links,
@@ -187,6 +202,7 @@ impl Recorder {
             failed: false,
             halted,
             heard: Vec::new(),
+            tell_every: (media_silence / 4).min(TELL_EVERY),
         }
     }
 
@@ -229,7 +245,7 @@ impl Recorder {
     pub fn note(&mut self, note: Note) {
         match note {
             Note::Opened(facts) => {
-                self.live.insert(facts.call, LiveCall::new(facts));
+                self.live.insert(facts.call, Box::new(LiveCall::new(facts)));
             }
             Note::Media { call, endpoint, kind, terms } => {
                 if let Some(live) = self.live.get_mut(&call) {
@@ -256,7 +272,7 @@ impl Recorder {
             }
             Note::Ended { call, at_ns, cause } => {
                 if let Some(live) = self.live.remove(&call) {
-                    self.close(live, at_ns, &cause_text(cause));
+                    self.close(*live, at_ns, &cause_text(cause));
                 }
             }
             Note::Altered(code, what) => {
@@ -279,14 +295,14 @@ impl Recorder {
 
     fn lost(&mut self, lost: &LostThere) {
         let LostThere { whose, place, frames, from_ns, to_ns } = *lost;
-        self.live.values_mut().for_each(LiveCall::lost);
+        self.live.values_mut().for_each(|live| live.lost());
         self.own_losses.add(from_ns, to_ns);
         let Place { interface, queue } = whose;
         self.store.note_loss(&Loss { place, frames, from_ns, to_ns, interface, queue });
     }
 
-    /// Tells `heard` of each call of which media was recorded since the last time, at most once a
-    /// second of its arrival.
+    /// Tells `heard` of each call of which media was recorded since the last time, a few times in
+    /// each span of `media_silence`.
     pub fn media_seen(&mut self, mut heard: impl FnMut(CallKey, Timestamp)) {
         self.heard.drain(..).for_each(|(call, at)| heard(call, at));
     }
@@ -312,8 +328,10 @@ impl Recorder {
 
     /// Ends what is still live, seals every volume, and says what was recorded.
     pub fn finish(mut self, now_ns: u64) -> Recorded {
-        for live in std::mem::take(&mut self.live).into_values() {
-            self.close(live, now_ns, "capture-ended");
+        let mut live: Vec<_> = std::mem::take(&mut self.live).into_iter().collect();
+        live.sort_unstable_by_key(|(call, _)| *call);
+        for (_, live) in live {
+            self.close(*live, now_ns, "capture-ended");
         }
         let summary = self.store.close();
         for cause in &summary.errors {
@@ -336,7 +354,7 @@ impl Recorder {
             return;
         }
         let at = Timestamp(record.at_ns());
-        if live.is_heard_anew(at) {
+        if live.is_heard_anew(at, self.tell_every) {
             self.heard.push((call, at));
         }
         let link = usize::try_from(record.interface()).ok().and_then(|it| self.links.get(it));

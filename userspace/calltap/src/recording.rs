@@ -74,7 +74,8 @@ pub fn open(
         }
     }
     let warrants = orders.iter().map(|order| (order.liid.clone(), order.warrant.id)).collect();
-    Ok((Recorder::new(store, links, warrants), orders))
+    let media_silence = Duration::from_secs(config.media_silence);
+    Ok((Recorder::new(store, links, warrants, media_silence), orders))
 }
 
 /// Admits a warrant under a number, or the next version of the one that has it; refuses what the

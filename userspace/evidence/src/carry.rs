@@ -1,6 +1,6 @@
 //! The frames of live calls that each new volume repeats at its head, so that it decodes alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use hashbrown::HashMap;
 
 use crate::lines::CallLine;
 use crate::pcapng::{self, Packet};
@@ -16,7 +16,10 @@ const MAX_BYTES: usize = 256 << 10;
 pub(crate) struct LiveCall {
     pub(crate) iri: u64,
     pub(crate) content: u64,
-    volumes: BTreeSet<String>,
+    /// The volumes that hold a packet of it, in their order.
+    volumes: Vec<String>,
+    /// Which volume of this session is the last of them; 0 before the first.
+    last_volume: u64,
     frames: Vec<Frame>,
 }
 
@@ -33,10 +36,13 @@ struct Frame {
 }
 
 impl LiveCall {
-    /// Notes that `volume` holds a packet of the call.
-    pub(crate) fn seen_in(&mut self, volume: &str) {
-        if !self.volumes.contains(volume) {
-            self.volumes.insert(volume.to_owned());
+    /// Notes that the session's volume of this number, from 1, holds a packet of the call.
+    ///
+    /// The number is compared, and not the name, as that is done for every packet.
+    pub(crate) fn seen_in(&mut self, number: u64, volume: &str) {
+        if self.last_volume != number {
+            self.last_volume = number;
+            self.volumes.push(volume.to_owned());
         }
     }
 
@@ -60,17 +66,17 @@ impl LiveCall {
     pub(crate) fn fill(self, line: &mut CallLine) {
         line.iri_packets = self.iri;
         line.cc_packets = self.content;
-        line.volumes = self.volumes.into_iter().collect();
+        line.volumes = self.volumes;
     }
 }
 
 /// The blocks that a new volume repeats, in order of time, and how many they are.
-pub(crate) fn repeated(liid: &str, calls: &BTreeMap<u32, LiveCall>) -> (Vec<u8>, u64) {
+pub(crate) fn repeated(liid: &str, calls: &HashMap<u32, LiveCall>) -> (Vec<u8>, u64) {
     let mut frames: Vec<(u32, &Frame)> = calls
         .iter()
         .flat_map(|(&cin, call)| call.frames.iter().map(move |frame| (cin, frame)))
         .collect();
-    frames.sort_by_key(|(_, frame)| frame.at_ns);
+    frames.sort_by_key(|(cin, frame)| (frame.at_ns, *cin));
     let mut blocks = Vec::new();
     let mut count = 0_u64;
     for (cin, frame) in frames {

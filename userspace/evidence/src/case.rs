@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
+use hashbrown::HashMap;
+
 use crate::age::Recipient;
 use crate::carry::{self, LiveCall};
 use crate::checkpoint::{self, Checkpoint, OpenVolume};
@@ -60,7 +62,9 @@ pub(crate) struct Case {
     pub(crate) previous: Option<String>,
     pub(crate) last_cin: u32,
     pub(crate) volume: Option<Volume>,
-    pub(crate) live: BTreeMap<u32, LiveCall>,
+    pub(crate) live: HashMap<u32, LiveCall>,
+    /// Volumes that this session has begun.
+    pub(crate) begun: u64,
     /// Lines of calls that ended since the last flush.
     pub(crate) ended: Vec<CallLine>,
     pub(crate) losses: Losses,
@@ -95,7 +99,7 @@ impl Case {
             Kind::Content => &mut call.content,
         };
         *count = count.saturating_add(1);
-        call.seen_in(volume.name());
+        call.seen_in(self.begun, volume.name());
         if let Some(key) = record.carry() {
             call.carry(key, &packet, volume.name());
         }
@@ -307,6 +311,7 @@ impl Case {
         let interfaces = interfaces.len();
         let mut volume = Volume::create(&shared.disk, &self.dir, name, recipient, interfaces)?;
         volume.counts.carried = count;
+        self.begun = self.begun.saturating_add(1);
         let volume = self.volume.insert(volume);
         volume.push(&head)?;
         volume.push(&repeated)

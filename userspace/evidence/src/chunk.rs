@@ -19,6 +19,7 @@ struct Entry {
     kind: Kind,
     at_ns: u64,
     carry: Option<u64>,
+    interface: u32,
     start: usize,
     end: usize,
 }
@@ -60,7 +61,7 @@ impl Chunk {
         pcapng::encode_packet(&mut self.bytes, &packet);
         let Record { warrant, cin, kind, carry, .. } = *record;
         let end = self.bytes.len();
-        self.index.push(Entry { warrant, cin, kind, at_ns, carry, start, end });
+        self.index.push(Entry { warrant, cin, kind, at_ns, carry, interface, start, end });
         Ok(())
     }
 
@@ -75,9 +76,9 @@ impl Chunk {
     }
 
     fn encoded(&self, entry: &Entry) -> Encoded<'_> {
-        let Entry { warrant, cin, kind, at_ns, carry, start, end } = *entry;
+        let Entry { warrant, cin, kind, at_ns, carry, interface, start, end } = *entry;
         let block = self.bytes.get(start..end).unwrap_or_default();
-        Encoded { warrant, cin, kind, at_ns, carry, block }
+        Encoded { warrant, cin, kind, at_ns, carry, interface, block }
     }
 
     /// Whether it holds no record.
@@ -105,6 +106,7 @@ pub struct Encoded<'a> {
     kind: Kind,
     at_ns: u64,
     carry: Option<u64>,
+    interface: u32,
     block: &'a [u8],
 }
 
@@ -136,7 +138,7 @@ impl<'a> Encoded<'a> {
 
     /// The session's interface on which it was received.
     pub fn interface(&self) -> u32 {
-        self.packet().map_or(0, |packet| packet.interface)
+        self.interface
     }
 
     /// The frame.

@@ -47,9 +47,6 @@ pub(super) struct LiveCall {
     heard_at: Option<Timestamp>,
 }
 
-/// How often it is told that a call has media.
-const EVERY: Duration = Duration::from_secs(1);
-
 impl LiveCall {
     pub(super) fn new(facts: CallFacts) -> Self {
         let flows = facts.unexplained.then(Flows::default);
@@ -109,9 +106,9 @@ impl LiveCall {
         self.recorded |= !told;
     }
 
-    /// Whether it is to be told that media came at this time.
-    pub(super) fn is_heard_anew(&mut self, at: Timestamp) -> bool {
-        let is_due = self.heard_at.is_none_or(|before| at.since(before) >= EVERY);
+    /// Whether it is to be told that media came at this time, which is told once in `every`.
+    pub(super) fn is_heard_anew(&mut self, at: Timestamp, every: Duration) -> bool {
+        let is_due = self.heard_at.is_none_or(|before| at.since(before) >= every);
         if is_due {
             self.heard_at = Some(at);
         }

@@ -1,9 +1,10 @@
 //! Opening one LIID's directory: the copy of its warrant, and whatever a dead writer left.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use hashbrown::HashMap;
 use serde_json::Value;
 
 use super::open::{at, make_dir, read_checkpoint, write_synced};
@@ -88,7 +89,8 @@ impl Store {
             previous,
             last_cin,
             volume: None,
-            live: BTreeMap::new(),
+            live: HashMap::new(),
+            begun: 0,
             ended: Vec::new(),
             losses: Losses::default(),
             unwritten: 0,
