@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod evidence;
 
-pub use evidence::{Audio, Call, CopyFormat, Evidence, Export, List, Open, Report, Show};
+pub use evidence::{Audio, Call, CopyFormat, Destroy, Evidence, Export, List, Open, Report, Show};
 
 /// Executes an interception warrant on a mirror port, and nothing more.
 #[derive(Debug, Parser)]

@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use anyhow::bail;
 use calltap_evidence::act;
+use calltap_evidence::destroy::Destroyed;
 use calltap_evidence::keys::KeyPair;
 use calltap_evidence::trust::Trust;
 use calltap_evidence::verify::{self, Break, Counts, Place, Report, State};
@@ -45,6 +46,11 @@ pub fn verify(arguments: &cli::Verify) -> anyhow::Result<Outcome> {
         writeln!(out, "  volumes    {volumes}, sealed")?;
         writeln!(out, "  packets    {packets}, and {carried} repeated at heads of volumes")?;
         writeln!(out, "  audit      {audit_lines} lines")?;
+        for gone in &report.destroyed {
+            let Destroyed { liid, files, packets, calls, .. } = gone;
+            let files = files.len();
+            writeln!(out, "  destroyed  {liid}: {files} files, {calls} calls, {packets} packets")?;
+        }
         for note in &report.notes {
             writeln!(out, "  note       {note}")?;
         }
@@ -106,6 +112,7 @@ fn json(report: &Report) -> serde_json::Value {
         "first_break": report.first_break.as_ref().map(place),
         "breaks": report.breaks.iter().map(place).collect::<Vec<_>>(),
         "notes": report.notes,
+        "destroyed": report.destroyed,
         "counts": {
             "warrants": cases, "volumes": volumes, "bytes": bytes, "packets": packets,
             "carried": carried, "calls": calls, "audit_lines": audit_lines,

@@ -28,6 +28,11 @@ pub fn record(
     event: &str,
     details: &[(&str, &str)],
 ) -> Result<(), Error> {
+    append(root, node, AuditLine::event(event, details))
+}
+
+/// The same for any line.
+pub(crate) fn append(root: &Path, node: &KeyPair, line: AuditLine) -> Result<(), Error> {
     check_node(root, node.public())?;
     let path = root.join(layout::AUDIT);
     let lock = OpenOptions::new().append(true).open(&path).map_err(at(&path))?;
@@ -56,11 +61,7 @@ pub fn record(
     if walk.torn || !ended || walk.head != vouched {
         return Err(Error::Unmended { path: root.to_owned() });
     }
-    let line = AuditLine {
-        by: Some(Who::here()),
-        outside_session: true,
-        ..AuditLine::event(event, details)
-    };
+    let line = AuditLine { by: Some(Who::here()), outside_session: true, ..line };
     let mut audit =
         Ledger::open(path.clone(), "audit".to_owned(), walk.head, walk.bytes).map_err(at(&path))?;
     audit.append(node, &[line]).map_err(at(&path))?;

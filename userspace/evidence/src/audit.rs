@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::destroy::Destroyed;
 use crate::ledger::Head;
 use crate::who::Who;
 
@@ -23,6 +24,9 @@ pub(crate) struct AuditLine {
     /// A case opened: its directory must exist from here on.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) case: Option<CaseOpened>,
+    /// A case destroyed: its directory is gone from here on, and for good.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) destroyed: Option<Destroyed>,
     /// How far each LIID's ledgers went when the session stopped, by ledger name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub(crate) heads: BTreeMap<String, Head>,
@@ -73,9 +77,14 @@ pub(crate) fn ends_session(ended: bool, value: &Value) -> bool {
     }
 }
 
-/// Notes a case that `value`, a line of the audit, opens.
-pub(crate) fn collect_case(cases: &mut Cases, value: &Value) {
-    if let Some(case) = AuditLine::read(value).and_then(|line| line.case) {
+/// Notes a case that `value`, a line of the audit, opens, or one that it destroys.
+pub(crate) fn collect_case(cases: &mut Cases, destroyed: &mut Vec<Destroyed>, value: &Value) {
+    let Some(line) = AuditLine::read(value) else { return };
+    if let Some(gone) = line.destroyed {
+        cases.remove(&gone.liid);
+        destroyed.push(gone);
+    }
+    if let Some(case) = line.case {
         let copies = cases.entry(case.liid.clone()).or_default();
         if !copies.contains(&case) {
             copies.push(case);

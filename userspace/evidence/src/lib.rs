@@ -18,6 +18,7 @@
 pub mod act;
 pub mod age;
 pub mod chunk;
+pub mod destroy;
 pub mod digest;
 pub mod export;
 pub mod keys;

@@ -48,6 +48,11 @@ pub enum Evidence {
         Each volume becomes a pcapng for Wireshark, whose SHA-256 is held against the manifest, and\n\
         the ledger of calls LIID_calls.jsonl. What was altered beyond that, calltap verify says.")]
     Open(Open),
+    /// Destroy all evidence of a LIID, and leave a signed certificate of it in the audit
+    #[command(after_help = "Example:\n  \
+        calltap evidence destroy CASE-1 --reason 'kept for the time that the law sets' --evidence evidence\n\n\
+        The certificate is printed: a signed line of the audit. The reason must name no person.")]
+    Destroy(Destroy),
 }
 
 /// Which call is meant.
@@ -109,6 +114,22 @@ pub struct Report {
     /// The page to write, which must not be there
     #[arg(long, value_name = "FILE.html")]
     pub html: PathBuf,
+}
+
+/// `calltap evidence destroy`.
+#[derive(Debug, Args)]
+pub struct Destroy {
+    /// The measure
+    pub liid: String,
+    /// Why, in words that name no person
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// The evidence directory
+    #[arg(long, value_name = "DIR", default_value = "evidence")]
+    pub evidence: PathBuf,
+    /// Settings, which say where the node's key is
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// `calltap evidence open`.

@@ -1,6 +1,7 @@
 //! `calltap evidence`: evidence read by those who work with it.
 //!
-//! Nothing here writes into an evidence directory; what is exported is a copy and says so.
+//! What is exported is a copy and says so; nothing but the destruction of all that a LIID has, and the
+//! audit, is changed in an evidence directory.
 
 use std::io;
 
@@ -10,6 +11,7 @@ use crate::cli::Evidence;
 pub mod audio;
 pub mod calls;
 pub mod custody;
+pub mod destroy;
 pub mod dossier;
 pub mod drawing;
 pub mod export;
@@ -41,6 +43,7 @@ pub fn evidence(command: &Evidence) -> anyhow::Result<Outcome> {
         Evidence::Export(arguments) => export::export(arguments),
         Evidence::Report(arguments) => report::report(arguments),
         Evidence::Audio(arguments) => audio::audio(arguments),
+        Evidence::Destroy(arguments) => destroy::destroy(arguments),
         Evidence::Open(arguments) => open::open(arguments),
     };
     match done {

@@ -93,6 +93,12 @@ pub enum Error {
         /// The warrant's LIID.
         liid: String,
     },
+    /// The evidence of the LIID was destroyed.
+    #[error("LIID {liid}: its evidence was destroyed; a new measure needs a new LIID")]
+    Destroyed {
+        /// The LIID.
+        liid: String,
+    },
     /// No warrant was admitted under this number.
     #[error("no warrant was admitted as number {warrant}")]
     NotAdmitted {

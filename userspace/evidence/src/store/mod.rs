@@ -8,7 +8,7 @@ mod recover;
 pub use error::{Error, Mended};
 pub(crate) use open::{at, check_node, read_checkpoint};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -47,6 +47,8 @@ pub struct Store {
     shared: Shared,
     audit: Ledger,
     on_disk: Cases,
+    /// LIIDs whose evidence was destroyed: none of them can be used again.
+    destroyed: BTreeSet<String>,
     life: Life,
     cases: BTreeMap<u32, Case>,
     losses: BTreeMap<String, u64>,

@@ -22,7 +22,7 @@ use crate::lock::Lock;
 use crate::session::{Rotation, Session};
 use crate::sync::Sync;
 use crate::who::Who;
-use crate::{layout, salvage};
+use crate::{destroy, layout, salvage};
 
 impl Store {
     /// Opens `root` for writing, made if it does not exist: takes its lock, checks that it is this
@@ -51,7 +51,7 @@ impl Store {
         if fresh {
             refuse_foreign(root)?;
         }
-        let mut on_disk = Cases::new();
+        let (mut on_disk, mut destroyed) = (Cases::new(), Vec::new());
         let mut life = Life::default();
         let mut mended = Vec::new();
         let audit = if fresh {
@@ -62,7 +62,7 @@ impl Store {
             let vouched = read_checkpoint(root, "audit", node.public())?.head("audit");
             let mut ended = true;
             let mut visit = |line: &Value| {
-                audit::collect_case(&mut on_disk, line);
+                audit::collect_case(&mut on_disk, &mut destroyed, line);
                 life.collect(line);
                 ended = audit::ends_session(ended, line);
             };
@@ -88,6 +88,7 @@ impl Store {
             shared: Shared { disk, node, session, rotation },
             audit,
             on_disk,
+            destroyed: destroyed.into_iter().map(|gone| gone.liid).collect(),
             life,
             cases: BTreeMap::new(),
             losses: BTreeMap::new(),
@@ -112,6 +113,10 @@ impl Store {
                 layout::NODE | layout::AUDIT | checkpoint::FILE => {}
                 checkpoint::TEMPORARY => fs::remove_file(&path).map_err(at(&path))?,
                 liid if self.on_disk.contains_key(liid) => {}
+                liid if self.destroyed.contains(liid) => {
+                    destroy::remove(&self.root, liid).map_err(at(&path))?;
+                    mended.push(Mended { path, what: "its destruction was ended".into() });
+                }
                 _ if path.is_dir() && layout::is_unused(&path).map_err(at(&path))? => {
                     fs::remove_dir_all(&path).map_err(at(&path))?;
                     mended.push(Mended { path, what: "prepared and never used; removed".into() });

@@ -22,6 +22,9 @@ impl Store {
     /// Makes the case's directory, if it is new, and puts a copy of the warrant into it.
     pub(super) fn copy_warrant(&self, warrant: &Warrant) -> Result<CaseOpened, Error> {
         let liid = warrant.liid().to_owned();
+        if self.destroyed.contains(&liid) {
+            return Err(Error::Destroyed { liid });
+        }
         let dir = self.root.join(&liid);
         let (warrant_sha256, signature) = (warrant.sha256(), warrant.signature().as_bytes());
         let signature_sha256 = digest::hex(signature);

@@ -14,6 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::audit::{self, AuditLine, Cases};
+use crate::destroy::Destroyed;
 use crate::keys::PublicKey;
 use crate::ledger::Head;
 use crate::lock::Lock;
@@ -112,6 +113,8 @@ pub struct Report {
     pub breaks: Vec<Break>,
     /// What a reader should know besides.
     pub notes: Vec<String>,
+    /// What was destroyed by the node itself, with its certificate.
+    pub destroyed: Vec<Destroyed>,
     /// How much was read.
     pub counts: Counts,
 }
@@ -161,6 +164,7 @@ fn look(dir: &Path, trust: Option<&Trust>) -> Result<Report, Unreadable> {
         leftovers: Vec::new(),
         notes: Vec::new(),
         counts: Counts::default(),
+        destroyed: Vec::new(),
         closed: BTreeSet::new(),
     };
     if let Some(node) = check.node() {
@@ -187,6 +191,7 @@ struct Check<'a> {
     leftovers: Vec<Break>,
     notes: Vec<String>,
     counts: Counts,
+    destroyed: Vec<Destroyed>,
     /// The LIIDs to which no writer that died can have been writing: the last session was ended, and
     /// their ledgers with it.
     closed: BTreeSet<String>,
@@ -278,13 +283,14 @@ impl Check<'_> {
     fn audit(&mut self, node: &PublicKey) -> (Cases, Stated) {
         let vouched = self.checkpoint(Path::new(""), "audit", node);
         let (mut cases, mut stated) = (Cases::new(), Stated::new());
+        let mut destroyed = Vec::new();
         let (mut closed, mut ended, mut mended) = (BTreeSet::new(), false, 0_u64);
         let heads = ledgers::Heads {
             checkpoint: vouched.map(|checkpoint| checkpoint.head("audit")),
             stated: &[],
         };
         let lines = self.ledger(Path::new(layout::AUDIT), "audit", &heads, node, &mut |line| {
-            audit::collect_case(&mut cases, line);
+            audit::collect_case(&mut cases, &mut destroyed, line);
             ended = audit::ends_session(ended, line);
             let Some(line) = AuditLine::read(line) else { return };
             mended = mended.saturating_add(u64::from(line.event == audit::BREAK));
@@ -296,6 +302,7 @@ impl Check<'_> {
                 stated.entry(name).or_default().push(head);
             }
         });
+        self.destroyed = destroyed;
         self.counts.audit_lines = lines;
         if ended {
             self.closed = closed;
@@ -315,6 +322,10 @@ impl Check<'_> {
             layout::NODE | layout::AUDIT | checkpoint::FILE => {}
             checkpoint::TEMPORARY => self.left(name, Place::File, "a checkpoint half written"),
             liid if cases.contains_key(liid) => {}
+            liid if self.destroyed.iter().any(|gone| gone.liid == liid) => {
+                let what = "its destruction was begun and not ended".to_owned();
+                self.leftovers.push(Break { file: name.into(), place: Place::File, what });
+            }
             _ if layout::is_unused(&self.root.join(name)).unwrap_or(false) => {
                 self.left(name, Place::File, "a directory prepared and never used");
             }
@@ -338,6 +349,7 @@ impl Check<'_> {
             first_break: breaks.first().cloned(),
             breaks,
             notes: self.notes,
+            destroyed: self.destroyed,
             counts: self.counts,
         }
     }

@@ -2,6 +2,7 @@
 
 mod acts;
 mod crash;
+mod destroy;
 mod disk;
 mod fixture;
 mod manifest;

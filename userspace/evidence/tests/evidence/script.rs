@@ -19,7 +19,7 @@ use crate::tamper::{copy, evidence, interrupted, mutate, mutation, session, shap
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/verify-evidence");
 
 /// What the script says of a directory: the state, and what it found first.
-fn by_script(court: &Court, dir: &Path) -> (String, String) {
+pub(crate) fn by_script(court: &Court, dir: &Path) -> (String, String) {
     let mut command = Command::new(SCRIPT);
     command.arg(dir).arg(court.path("trust"));
     if dir != court.root() {
