@@ -89,7 +89,7 @@ pub struct Export {
     /// The file to write, which must not be there
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// pcapng has interfaces, comments and names; pcap is for programs that read nothing newer
+    /// pcapng has interfaces and comments; pcap is for programs that read nothing newer
     #[arg(long, value_enum, default_value = "pcapng")]
     pub format: CopyFormat,
 }

@@ -254,6 +254,8 @@ fn acts(events: &dyn Fn(&str) -> u64) -> Table {
         ("evidence_failed", "evidence-failed"),
         ("verifications", "evidence-verified"),
         ("exports", "evidence-exported"),
+        ("heard", "evidence-heard"),
+        ("calls_reported", "evidence-reported"),
         ("destructions", "evidence-destroyed"),
     ] {
         table.amount(name, events(event));

@@ -62,7 +62,7 @@ fn a_description_stays_and_what_stands_beside_it_does_not() {
     let sdp = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
     let text = message("INVITE", "application/sdp", sdp);
     let wire = made::udp(A, B, text.as_bytes());
-    assert_eq!(left(CONTENT, &text, &[wire.clone()]), [wire]);
+    assert_eq!(left(CONTENT, &text, std::slice::from_ref(&wire)), [wire]);
     let body = std::format!(
         "preamble {SECRET}\r\n--x\r\nContent-Type: application/sdp\r\n\r\n{sdp}\r\n\
          --x\r\nContent-Type: text/plain\r\n\r\n{SECRET}\r\n--x--\r\nepilogue {SECRET}"
