@@ -95,7 +95,7 @@ impl Interface {
     pub fn overruns(&self) -> Result<u64, Error> {
         let link = netlink::link(&netlink::Which::Index(self.index));
         link.map(|link| link.overruns).map_err(|cause| match Errno::from_io_error(&cause) {
-            Some(Errno::NODEV) => Error::InterfaceGone { interface: self.name.clone().into() },
+            Some(Errno::NODEV) => Error::InterfaceGone { interface: self.name.clone() },
             _ => Error::system(format!("asking the kernel about {}", self.name), cause),
         })
     }
