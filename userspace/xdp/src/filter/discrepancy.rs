@@ -81,7 +81,7 @@ impl fmt::Display for Discrepancy {
             Self::Off { interface, cause } => write!(
                 f,
                 "the program is off {interface}, and nothing of it arrives; it cannot be attached \
-                 again, which is tried twice a second: {cause}"
+                 again, which is tried each 750 ms: {cause}"
             ),
             Self::Replaced { interface, program } => write!(
                 f,
