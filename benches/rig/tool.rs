@@ -25,8 +25,8 @@ pub(crate) enum Tool {
 
 /// Bytes that a tool may buffer between the kernel and the disk, MiB.
 ///
-/// calltap's are frames, chunks and batches: 8,192 x 2 KiB, 32 x 1 MiB and 32 x 256 KiB, which is
-/// 56 MiB.
+/// calltap's are frames, chunks and batches: 8,192 x 2 KiB, 32 x 1 MiB and 64 x 256 KiB, which is
+/// 64 MiB.
 const BUFFER_MIB: u32 = 64;
 const FRAMES_PER_QUEUE: u32 = 8192;
 

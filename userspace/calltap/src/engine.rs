@@ -36,7 +36,7 @@ use crate::worker::Worker;
 use crate::{recording, writer};
 
 /// Empty buffers for each worker: what the threads behind it may lag.
-const BATCHES: usize = 32;
+const BATCHES: usize = 64;
 const CHUNKS: usize = 32;
 
 /// Bytes of the signalling thread's own chunks, which are handed over after every message.
