@@ -82,9 +82,10 @@ fn measure(name: &str, settings: &str, seconds: u64, others: &[fn(&AtomicBool)])
         for other in others {
             scope.spawn(|| other(&over));
         }
-        let done = run::execute(&arguments);
+        // A run confines its thread for good, and the next one has directories of its own to reach.
+        let done = scope.spawn(|| run::execute(&arguments)).join();
         over.store(true, Ordering::Relaxed);
-        done.expect("a run").1
+        done.expect("no panic").expect("a run").1
     });
     assert!(summary.frames.lost.is_empty() || others.len() > 1, "{:?}", summary.frames.lost);
     let trigger = summary.trigger_us.expect("calls were set up");
