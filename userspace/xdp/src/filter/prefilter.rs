@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use calltap_ebpf::abi::{Endpoint, PrefilterBits};
+use rustix::param::page_size;
 
 use super::words::Words;
 
@@ -13,9 +14,9 @@ pub(super) struct Prefilter {
     mask: u32,
     /// The words as they were written.
     written: Vec<u64>,
-    /// By bit: how many open endpoints need it.
+    /// By bit: how many open endpoints need it; more than a few never do.
     /// A count that reaches its limit stays there, and its bit stays set.
-    users: Vec<u16>,
+    users: Vec<u8>,
 }
 
 /// Words for a prefilter of `endpoints`: about 21 bits an endpoint, at which 0.3 % of strangers
@@ -30,8 +31,8 @@ impl Prefilter {
         let count = words.count();
         Self {
             mask: u32::try_from(count - 1).unwrap_or(u32::MAX),
-            users: vec![0; count * 64],
-            written: vec![0; count],
+            users: resident(count * 64),
+            written: resident(count),
             words,
         }
     }
@@ -50,7 +51,7 @@ impl Prefilter {
         let slot = PrefilterBits::of(endpoint, self.mask);
         let mut unused = 0;
         for (bit, users) in bits(slot.bits).zip(self.users(slot)) {
-            if *users != u16::MAX {
+            if *users != u8::MAX {
                 *users = users.saturating_sub(1);
             }
             if *users == 0 {
@@ -77,7 +78,7 @@ impl Prefilter {
     }
 
     /// The counts of a slot's bits, lowest bit first.
-    fn users(&mut self, slot: PrefilterBits) -> impl Iterator<Item = &mut u16> {
+    fn users(&mut self, slot: PrefilterBits) -> impl Iterator<Item = &mut u8> {
         let first = slot.word as usize * 64;
         let counts = self.users.get_mut(first..first + 64).unwrap_or_default();
         counts
@@ -85,6 +86,17 @@ impl Prefilter {
             .enumerate()
             .filter_map(move |(bit, users)| (slot.bits >> bit & 1 == 1).then_some(users))
     }
+}
+
+/// Zeros in memory that is there already: a page that comes when it is first written holds up the
+/// message that opens an endpoint.
+fn resident<T: Default + Clone>(count: usize) -> Vec<T> {
+    let mut zeros = vec![T::default(); count];
+    for page in zeros.chunks_mut(page_size() / size_of::<T>()) {
+        // The allocator's zeros take no memory until something is stored.
+        page[0] = std::hint::black_box(T::default());
+    }
+    zeros
 }
 
 /// The numbers of the bits that are set, lowest first.
