@@ -36,6 +36,13 @@ pub enum Command {
     Replay(Replay),
     /// Execute warrants on the wire
     Run(Run),
+    /// Say how the running capture stands
+    #[command(after_help = "Examples:\n  \
+        calltap status                          the capture that runs here\n  \
+        calltap status /srv/evidence            the one into this directory, of several\n  \
+        calltap status --json | jq .frames.lost\n\n\
+        Exit code 1 where no capture runs, or something is wrong with it.")]
+    Status(Status),
     /// Check that evidence is whole and who authorised it
     Verify(Verify),
     /// Show the audit as a transparency log that a witness can check
@@ -270,6 +277,16 @@ pub struct Run {
     /// What every execution is told.
     #[command(flatten)]
     pub execution: Execution,
+}
+
+/// `calltap status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// The evidence directory of the capture, where several run
+    pub evidence: Option<PathBuf>,
+    /// Print the result as one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `calltap verify`.

@@ -54,6 +54,8 @@ pub struct Docket {
     entries: BTreeMap<String, Entry>,
     /// Refusals that were told, by file and code.
     refused: BTreeSet<(PathBuf, Code)>,
+    /// The LIID and code of each.
+    refusals: Vec<(Option<String>, Code)>,
     /// Warrants that hold, and that the evidence refused at the start: by hash, and how many acts
     /// there were.
     barred: BTreeSet<(String, usize)>,
@@ -63,6 +65,49 @@ pub struct Docket {
     failed: bool,
     /// A warrant waits for its window to take another's place.
     waits: bool,
+}
+
+/// How a warrant stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Its window has not begun.
+    Waiting,
+    /// It is executed.
+    Executed,
+    /// Its window has ended.
+    Ended,
+    /// It was executed, and is no longer.
+    Stopped,
+    /// It never was.
+    Refused,
+}
+
+impl State {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Executed => "executed",
+            Self::Ended => "ended",
+            Self::Stopped => "stopped",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// A warrant of the docket, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Its LIID; none of a file that has none.
+    pub liid: Option<String>,
+    /// How it stands.
+    pub state: State,
+    /// Why it is refused or stopped.
+    pub code: Option<&'static str>,
+    /// Its version; 0 where it was refused.
+    pub version: u32,
+    /// Its window, nanoseconds since the Unix epoch; none where it was refused.
+    pub window: Option<(u64, u64)>,
 }
 
 /// A warrant that has a number.
@@ -83,6 +128,7 @@ impl Docket {
     pub fn new(warrants: &Path, trust: &Path, config: &Config, papers: Papers) -> Self {
         let now_ns = paper::now_ns();
         let refused = papers.refused.iter().map(told).collect();
+        let refusals = papers.refused.iter().map(named).collect();
         let waits = papers.refused.iter().any(|it| it.code() == Code::NotYetInForce);
         let barred = papers.refused.iter();
         let barred = barred.filter_map(|it| Some((it.sha256()?, it.acts().len()))).collect();
@@ -97,6 +143,7 @@ impl Docket {
             next_id: u32::try_from(entries.len()).unwrap_or(u32::MAX),
             entries,
             refused,
+            refusals,
             barred,
             // What came since they were read is found by the first look.
             seen: Vec::new(),
@@ -156,6 +203,7 @@ impl Docket {
         }
         self.waits = refused.iter().any(|it| it.code() == Code::NotYetInForce);
         let now_refused: BTreeSet<_> = refused.iter().map(told).collect();
+        self.refusals = refused.iter().map(named).collect();
         for refusal in refused {
             if !self.refused.contains(&told(&refusal)) {
                 log_refusal(&refusal);
@@ -179,6 +227,42 @@ impl Docket {
             changes.push(Change::Execute { warrant: Box::new(warrant.clone()), id, trust });
             self.entries.insert(liid, Entry::new(id, warrant, now_ns));
         }
+    }
+
+    /// How each warrant stands, by LIID, and then those files that name none.
+    pub fn standing(&self) -> Vec<Standing> {
+        let refusals = self.refusals.iter();
+        let code_of = |liid: &str| {
+            refusals.clone().find(|(it, _)| it.as_deref() == Some(liid)).map(|(_, it)| it.as_str())
+        };
+        let entry = |(liid, entry): (&String, &Entry)| {
+            let (state, code) = match entry {
+                Entry { is_executed: false, .. } => {
+                    (State::Stopped, code_of(liid).or(Some("removed")))
+                }
+                Entry { has_ended: true, .. } => (State::Ended, None),
+                Entry { has_begun: false, .. } => (State::Waiting, None),
+                Entry { .. } => (State::Executed, None),
+            };
+            let window = Some((entry.warrant.not_before_ns(), entry.warrant.not_after_ns()));
+            let version = entry.warrant.version();
+            Standing { liid: Some(liid.clone()), state, code, version, window }
+        };
+        let mut standing: Vec<_> = self.entries.iter().map(entry).collect();
+        let known = |liid: &Option<String>| {
+            liid.as_ref().is_some_and(|liid| self.entries.contains_key(liid))
+        };
+        standing.extend(self.refusals.iter().filter(|(liid, _)| !known(liid)).map(
+            |(liid, code)| Standing {
+                liid: liid.clone(),
+                state: State::Refused,
+                code: Some(code.as_str()),
+                version: 0,
+                window: None,
+            },
+        ));
+        standing.sort_by_key(|it| (it.liid.is_none(), it.liid.clone()));
+        standing
     }
 
     /// Says which windows have begun and ended.
@@ -211,6 +295,10 @@ impl Entry {
 
 fn told(refusal: &Refusal) -> (PathBuf, Code) {
     (refusal.path().to_owned(), refusal.code())
+}
+
+fn named(refusal: &Refusal) -> (Option<String>, Code) {
+    (refusal.liid().map(str::to_owned), refusal.code())
 }
 
 /// The files of directories, in order; one that goes while it is looked at is not there.

@@ -12,9 +12,9 @@ use anyhow::Context as _;
 use calltap_evidence::chunk::Chunk;
 use calltap_xdp::Statistics;
 use calltap_xdp::clock::{self, Offset};
-use crossbeam::channel::{Sender, bounded, unbounded};
+use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tracing::{error, info, warn};
 
@@ -26,6 +26,9 @@ use crate::docket::{Change, Docket};
 use crate::follow::Order;
 use crate::hearing::Hearing;
 use crate::intake::{Intake, Open, Tally};
+use crate::live::Snapshot;
+use crate::live::gathering::Gathering;
+use crate::live::news::{News, Teller};
 use crate::loss::Reporter;
 use crate::pool::Pool;
 use crate::recorder::{Delivery, Recorded, Recorder};
@@ -42,7 +45,10 @@ const CHUNKS: usize = 32;
 /// Bytes of the signalling thread's own chunks, which are handed over after every message.
 const SIGNALLING_CHUNK: usize = 128 << 10;
 
-/// How often the warrants are looked at.
+/// News of each thread that may wait for the control thread.
+const NEWS: usize = 4;
+
+/// How often the warrants are looked at, and told how everything stands.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// How long the signalling thread may take to take the filter off.
@@ -69,6 +75,16 @@ pub struct Engine {
     stop: Arc<AtomicBool>,
     cards: Cards,
     reporter: Reporter,
+    live: Live,
+}
+
+/// What is put together for whoever asks how the capture stands.
+struct Live {
+    gathering: Gathering,
+    news: Receiver<News>,
+    batches: Pool<Batch>,
+    chunks: Pool<Chunk>,
+    signalling_chunks: Pool<Chunk>,
 }
 
 impl Engine {
@@ -82,8 +98,11 @@ impl Engine {
         (orders, unfinished): (Vec<Order>, Vec<Unfinished>),
         config: &Config,
         clock: Offset,
+        gathering: Gathering,
     ) -> anyhow::Result<Self> {
         let queues = wire.queues.len();
+        let (teller, news) = bounded(NEWS * (queues + 2));
+        let teller = Teller::to(teller);
         let first = wire.queues.iter().filter(|queue| queue.media.queue() == 0);
         let cards = Cards::new(first.map(|it| (it.interface, it.media.interface().clone())));
         let stop = Arc::new(AtomicBool::new(false));
@@ -112,7 +131,8 @@ impl Engine {
                 open: Open::default(),
             };
             let stop = Arc::clone(&stop);
-            let worker = Worker { socket: media, clock, commands: commanded, intake, stop };
+            let news = teller.clone();
+            let worker = Worker { socket: media, clock, commands: commanded, intake, news, stop };
             let alarm = alarm.clone();
             workers.push(spawn(&format!("worker-{}", workers.len()), move || {
                 worker.work(|error| {
@@ -121,13 +141,16 @@ impl Engine {
             })?);
         }
         drop(heard_from);
+        let signalling_chunks = Pool::new(CHUNKS, || Chunk::with_capacity(SIGNALLING_CHUNK));
+        let live = Live { gathering, news, batches, chunks, signalling_chunks };
         let reach = Reach {
             filter: wire.filter,
             workers: commands,
             recorder: deliver.clone(),
-            chunks: Pool::new(CHUNKS, || Chunk::with_capacity(SIGNALLING_CHUNK)),
+            chunks: live.signalling_chunks.clone(),
             clock,
             busy_poll: config.busy_poll,
+            news: teller.clone(),
         };
         let hearing = Hearing::new(signalling_sockets, heard, clock);
         let rules = recording::rules(config);
@@ -143,9 +166,10 @@ impl Engine {
             let seen = |call, at| {
                 let _ = seen.send(Request::MediaSeen(call, at));
             };
-            writer::write(recorder, &delivered, clock, stopped, seen, |order| {
+            let ordered = |order| {
                 let _ = execute.send(Request::Execute(Box::new(order)));
-            })
+            };
+            writer::write(recorder, &delivered, clock, stopped, seen, ordered, &teller)
         })?;
         // A frame that comes from now on finds everything in its place.
         let _ = is_ready.recv();
@@ -161,6 +185,7 @@ impl Engine {
             stop,
             cards,
             reporter,
+            live,
         })
     }
 }
@@ -171,9 +196,15 @@ impl Engine {
     ///
     /// # Errors
     /// A thread has panicked.
-    pub fn control(mut self, seconds: Option<u64>, mut docket: Docket) -> anyhow::Result<Ended> {
+    pub fn control(
+        mut self,
+        seconds: Option<u64>,
+        mut docket: Docket,
+        snapshots: watch::Sender<Option<Arc<Snapshot>>>,
+    ) -> anyhow::Result<Ended> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let failed = runtime.block_on(self.watch(seconds, &mut docket))?;
+        let failed = runtime.block_on(self.watch(seconds, &mut docket, &snapshots))?;
+        drop(snapshots);
         info!("stopping: the filter leaves the interfaces");
         // The workers go on until their rings are empty, and the others until the workers end.
         let (detached, is_detached) = bounded(1);
@@ -193,7 +224,12 @@ impl Engine {
     }
 
     /// Returns whether something went wrong on the way.
-    async fn watch(&mut self, seconds: Option<u64>, docket: &mut Docket) -> anyhow::Result<bool> {
+    async fn watch(
+        &mut self,
+        seconds: Option<u64>,
+        docket: &mut Docket,
+        snapshots: &watch::Sender<Option<Arc<Snapshot>>>,
+    ) -> anyhow::Result<bool> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hangup = signal(SignalKind::hangup())?;
@@ -217,6 +253,7 @@ impl Engine {
                 _ = second.tick() => {
                     self.look(docket);
                     self.cards.look(&mut self.reporter);
+                    snapshots.send_replace(Some(Arc::new(self.live.look(&self.cards, docket))));
                 }
                 Some(alarm) = self.alarms.recv() => {
                     failed = true;
@@ -250,6 +287,19 @@ impl Engine {
             }
             let _ = self.deliver.send(Delivery::Change(change));
         }
+    }
+}
+
+impl Live {
+    /// Takes in what the threads have told, and says how everything stands.
+    fn look(&mut self, cards: &Cards, docket: &Docket) -> Snapshot {
+        self.news.try_iter().for_each(|news| self.gathering.take(news));
+        let buffers = [
+            ("batches", self.batches.free()),
+            ("chunks", self.chunks.free()),
+            ("signalling_chunks", self.signalling_chunks.free()),
+        ];
+        self.gathering.snapshot(cards, docket, buffers)
     }
 }
 

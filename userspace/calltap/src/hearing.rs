@@ -80,6 +80,11 @@ impl Hearing {
         self.received
     }
 
+    /// How many frames wait in each queue's ring, and how many may.
+    pub fn waiting(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.sockets.iter().map(|(_, socket)| socket.waiting())
+    }
+
     /// What each queue's socket has lost; one that cannot tell has lost its interface, which is told in
     /// another way.
     pub fn statistics(&self) -> impl Iterator<Item = (Place, Statistics)> {

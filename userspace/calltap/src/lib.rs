@@ -5,6 +5,7 @@
 //! has the records in order of time ([`merge`]) and the [`recorder`] counts and writes them.
 //! The [`engine`] is these threads together; [`replay`] takes the same steps in one.
 
+pub mod accounting;
 pub mod acting;
 pub mod audit;
 pub mod batch;
@@ -29,6 +30,7 @@ pub mod inspection;
 pub mod intake;
 pub mod lab;
 mod listening;
+pub mod live;
 pub mod loss;
 pub mod merge;
 pub mod oversight;

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use calltap::cli::{Authority, Cli, Command, Warrant};
 use calltap::{
-    Outcome, acting, audit, confine, demo, doctor, drafting, dry_run, evidence, oversight, paper,
-    replay, run, verify,
+    Outcome, acting, audit, confine, demo, doctor, drafting, dry_run, evidence, live, oversight,
+    paper, replay, run, verify,
 };
 use calltap_evidence::warrant::Deed;
 use clap::Parser as _;
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Command::Warrant(Warrant::DryRun(arguments)) => dry_run::dry_run(&arguments),
         Command::Replay(arguments) => replay::replay(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Status(arguments) => live::status::status(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::Audit(arguments) => audit::audit(&arguments),
         Command::Report(arguments) => oversight::report(&arguments),

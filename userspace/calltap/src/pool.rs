@@ -47,6 +47,11 @@ impl<T: Reuse> Pool<T> {
         self.0.len() * 2 >= self.0.capacity()
     }
 
+    /// How many buffers are free, and how many there are.
+    pub fn free(&self) -> (usize, usize) {
+        (self.0.len(), self.0.capacity())
+    }
+
     /// An empty buffer; `None` while all are lent.
     pub fn lend(&self) -> Option<Lent<T>> {
         let item = self.0.pop()?;

@@ -26,6 +26,7 @@ use tracing::{error, warn};
 
 use crate::body::Said;
 use crate::docket::Change;
+use crate::live::news::Held;
 use crate::loss::{LostThere, OwnLosses, Place};
 use crate::pool::Lent;
 use live::LiveCall;
@@ -324,6 +325,21 @@ impl Recorder {
             error!("{cause}");
         }
         errors.iter().filter_map(|error| self.stop(error)).collect()
+    }
+
+    /// What is kept under each LIID.
+    pub fn held(&self) -> Vec<Held> {
+        let held = |it: store::Holding<'_>| Held {
+            liid: it.liid.to_owned(),
+            calls: it.calls,
+            live: it.live,
+            packets: it.packets,
+            bytes: it.bytes,
+            volumes: it.volumes,
+            unwritten: it.unwritten,
+            stopped: it.stopped,
+        };
+        self.store.holdings().map(held).collect()
     }
 
     /// Ends what is still live, seals every volume, and says what was recorded.

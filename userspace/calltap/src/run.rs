@@ -1,19 +1,21 @@
 //! `calltap run`: warrants executed on the wire.
 
-use std::time::Duration;
-
 use anyhow::bail;
 use calltap_proto::packet::LinkType;
 use calltap_xdp::clock;
+use tokio::sync::watch;
 use tracing::{error, info};
 
+use crate::accounting::Counted;
 use crate::config::Config;
 use crate::confine::{Confinement, Places, Work};
 use crate::docket::Docket;
 use crate::engine::{Ended, Engine};
+use crate::live::gathering::Gathering;
+use crate::live::serve::Listening;
 use crate::summary::{Frames, Summary, Trigger};
 use crate::wire::Wire;
-use crate::{Outcome, cli, loss, paper, recording, resume};
+use crate::{Outcome, cli, paper, recording, resume};
 
 /// What the log says once every part stands.
 pub const CAPTURING: &str = "capturing";
@@ -59,9 +61,14 @@ pub fn execute(arguments: &cli::Run) -> anyhow::Result<(Outcome, Summary)> {
     let session = recording::wire_session(&wire.facts, clock, wire.filter.identity()?);
     let links = vec![LinkType::Ethernet; wire.facts.len()];
     let node = recording::node_key(&config)?;
-    // Everything that takes a privilege is open, and no thread is started yet.
-    let places =
-        Places::default().reading([&execution.trust, warrants]).writing(&execution.evidence)?;
+    // Everything that takes a privilege is open, and no thread is started yet but that which tells
+    // how the capture stands, as it may do other things.
+    let (snapshots, told) = watch::channel(None);
+    let serving = Listening::open()?.serve(told, config.confinement)?;
+    let places = Places::default()
+        .reading([&execution.trust, warrants])
+        .removing(serving.directory())
+        .writing(&execution.evidence)?;
     let confinement = Confinement::to(Work::Capture, &places, config.confinement)?;
     let (mut recorder, orders) =
         recording::open(&execution.evidence, &config, node.clone(), &mut papers, session, links)?;
@@ -69,10 +76,12 @@ pub fn execute(arguments: &cli::Run) -> anyhow::Result<(Outcome, Summary)> {
     let found = resume::find(&execution.evidence, &orders, &wire.facts, paper::now_ns());
     recorder.resume(&found);
     let unfinished = found.into_iter().flatten().collect();
-    let engine = Engine::start(wire, recorder, (orders, unfinished), &config, clock)?;
+    let gathering = Gathering::new(wire.facts.clone(), &execution.evidence, clock);
+    let engine = Engine::start(wire, recorder, (orders, unfinished), &config, clock, gathering)?;
     info!("{CAPTURING} on {}", interfaces.join(", "));
     let docket = Docket::new(warrants, &execution.trust, &config, papers);
-    let ended = engine.control(*seconds, docket)?;
+    let ended = engine.control(*seconds, docket, snapshots)?;
+    serving.finish();
     let (outcome, summary) = ended.summary()?;
     recording::audit_frames(&execution.evidence, &node, &summary.frames);
     Ok((outcome, summary))
@@ -90,16 +99,7 @@ impl Ended {
         if unexplained != 0 {
             error!("{unexplained} frames are not accounted for: please report this");
         }
-        let trigger = &self.closing.trigger_ns;
-        let microseconds = |ns: u64| Duration::from_nanos(ns).as_secs_f64() * 1e6;
-        let trigger_us = (!trigger.is_empty()).then(|| Trigger {
-            count: trigger.len(),
-            p50: microseconds(trigger.value_at_quantile(0.5)),
-            p90: microseconds(trigger.value_at_quantile(0.9)),
-            p99: microseconds(trigger.value_at_quantile(0.99)),
-            p999: microseconds(trigger.value_at_quantile(0.999)),
-            max: microseconds(trigger.max()),
-        });
+        let trigger_us = Trigger::of(&self.closing.trigger_ns);
         let fine = !self.failed && unexplained == 0 && self.recorded.whole;
         let outcome = if fine { Outcome::Fine } else { Outcome::NotFine };
         let summary = Summary::new(frames, self.recorded, self.closing.counted, trigger_us);
@@ -108,30 +108,15 @@ impl Ended {
 
     /// Adds up what the kernel, the sockets, the workers and the recorder counted.
     fn frames(&self) -> anyhow::Result<Frames> {
-        let kernel = self.closing.filter.counters()?;
-        let mut frames = Frames {
-            seen: kernel.seen(),
-            passed: kernel.passed(),
-            filtered: kernel.filtered(),
+        let counted = Counted {
+            kernel: self.closing.filter.counters()?,
+            workers: self.tallies.clone(),
+            following: self.closing.statistics.clone(),
+            followed: self.closing.received,
+            lost_records: self.closing.lost_records,
+            unwritten: self.recorded.unwritten,
             nic: self.nic,
-            ..Frames::default()
         };
-        let of_workers = self.tallies.iter().flat_map(|(tally, statistics)| {
-            loss::of_socket(statistics).into_iter().chain(loss::of_worker(tally))
-        });
-        let of_signalling = self.closing.statistics.iter().flat_map(loss::of_signalling);
-        let losses = loss::of_filter(&kernel).into_iter().chain(of_workers).chain(of_signalling);
-        losses.for_each(|(place, lost)| frames.lose(place, lost));
-        let worked: u64 = self.tallies.iter().map(|(tally, _)| tally.received - tally.lost()).sum();
-        frames.delivered = worked + self.closing.received;
-        // A frame that could not be written was delivered, and then lost.
-        let behind =
-            [("recorder_behind", self.closing.lost_records), ("disk", self.recorded.unwritten)];
-        for (place, unwritten) in behind {
-            let unwritten = unwritten.min(frames.delivered);
-            frames.delivered -= unwritten;
-            frames.lose(place, unwritten);
-        }
-        Ok(frames)
+        Ok(counted.frames())
     }
 }

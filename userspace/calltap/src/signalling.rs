@@ -20,6 +20,8 @@ use crate::content::{Command, Content, Doubt, Network};
 use crate::follow::{Effects, Follower, Order, Rules};
 use crate::hearing::Hearing;
 use crate::inspection::Inspection;
+use crate::live::Latency;
+use crate::live::news::{Following, Of, Teller};
 use crate::loss::{self, Place, Reporter};
 use crate::pool::{Lent, Pool};
 use crate::recorder::Delivery;
@@ -47,6 +49,8 @@ pub struct Reach {
     pub clock: Offset,
     /// Whether the thread never sleeps.
     pub busy_poll: bool,
+    /// Where it tells, once a second, what it has counted.
+    pub news: Teller,
 }
 
 /// What the thread says at its end.
@@ -156,15 +160,27 @@ impl Outlet {
         }
     }
 
-    fn report(&self, hearing: &Hearing, reporter: &mut Reporter) {
-        for (place, statistics) in hearing.statistics() {
+    /// Tells the recorder what was lost; gives what the control thread is told of the same.
+    fn report(&self, hearing: &Hearing, reporter: &mut Reporter) -> Following {
+        let mut following = Following {
+            received: hearing.received(),
+            lost_records: self.lost_records,
+            altered: self.altered,
+            ..Following::default()
+        };
+        for ((place, statistics), ring) in hearing.statistics().zip(hearing.waiting()) {
             reporter.report(place, loss::of_signalling(&statistics));
+            following.sockets.push((place, statistics, ring));
         }
         reporter.report(Place::default(), [("recorder_behind", self.lost_records)]);
         match self.reach.filter.counters() {
-            Ok(counters) => reporter.report(Place::default(), loss::of_filter(&counters)),
+            Ok(counters) => {
+                reporter.report(Place::default(), loss::of_filter(&counters));
+                following.kernel = counters;
+            }
             Err(cause) => error!("losses in the filter are unknown: {cause}"),
         }
+        following
     }
 
     /// Closes what somebody else has opened in the kernel, and has it audited.
@@ -356,7 +372,10 @@ pub fn follow(
         outlet.inspect();
         outlet.hand_over_due();
         if reporter.is_due() {
-            outlet.report(&hearing, &mut reporter);
+            let following = outlet.report(&hearing, &mut reporter);
+            let (counted, trigger) = (follower.counted(), Latency::of(&trigger_ns));
+            let following = Following { counted, trigger, ..following };
+            outlet.reach.news.tell(Of::Following(Box::new(following)));
         }
     }
     outlet.report(&hearing, &mut reporter);

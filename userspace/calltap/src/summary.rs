@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io::Write as _;
+use std::time::Duration;
 
 use calltap_evidence::lines::{CallLine, VolumeLine};
-use serde::Serialize;
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 use crate::recorder::Recorded;
 
@@ -34,7 +36,7 @@ fn is_zero(count: &u64) -> bool {
 }
 
 /// Frames by what became of them: `seen = passed + filtered + delivered + sum(lost)`.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frames {
     /// Frames that reached the filter.
     pub seen: u64,
@@ -45,7 +47,7 @@ pub struct Frames {
     /// Frames that reached a worker and were not lost behind it.
     pub delivered: u64,
     /// Frames lost, by place.
-    pub lost: BTreeMap<&'static str, u64>,
+    pub lost: BTreeMap<String, u64>,
     /// Frames that the cards dropped before the filter saw them: no part of `seen`.
     pub nic: u64,
 }
@@ -77,7 +79,7 @@ impl From<VolumeLine> for Volume {
 }
 
 /// Percentiles in microseconds.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Trigger {
     /// Endpoints measured.
     pub count: u64,
@@ -171,11 +173,27 @@ pub(crate) fn joined(lines: Vec<CallLine>) -> Vec<CallLine> {
     calls.into_values().collect()
 }
 
+impl Trigger {
+    /// Of a histogram of nanoseconds; none of an empty one.
+    pub fn of(histogram: &Histogram<u64>) -> Option<Self> {
+        let microseconds = |ns: u64| Duration::from_nanos(ns).as_secs_f64() * 1e6;
+        let quantile = |share| microseconds(histogram.value_at_quantile(share));
+        (!histogram.is_empty()).then(|| Self {
+            count: histogram.len(),
+            p50: quantile(0.5),
+            p90: quantile(0.9),
+            p99: quantile(0.99),
+            p999: quantile(0.999),
+            max: microseconds(histogram.max()),
+        })
+    }
+}
+
 impl Frames {
     /// Counts `frames` as lost at `place`; nothing is written for zero.
     pub fn lose(&mut self, place: &'static str, frames: u64) {
         if frames > 0 {
-            *self.lost.entry(place).or_default() += frames;
+            *self.lost.entry(place.to_owned()).or_default() += frames;
         }
     }
 

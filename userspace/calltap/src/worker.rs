@@ -16,7 +16,8 @@ use tracing::warn;
 
 use crate::content::Command;
 use crate::intake::{Intake, Tally};
-use crate::loss::{self, Lost, Place, Reporter};
+use crate::live::news::{Of, Teller};
+use crate::loss::{self, Place, Reporter};
 
 /// Frames taken from the ring at once.
 const BURST: usize = 64;
@@ -39,6 +40,8 @@ pub struct Worker {
     pub commands: Receiver<Vec<Command>>,
     /// Copies what is kept.
     pub intake: Intake,
+    /// Where it tells, once a second, what it has counted.
+    pub news: Teller,
     /// Set once the filter is off the interface: the worker ends when its ring is empty.
     pub stop: Arc<AtomicBool>,
 }
@@ -69,7 +72,7 @@ impl Worker {
             self.socket.release(frames.drain(..));
             self.intake.hand_over(false);
             if reporter.is_due() {
-                reporter.report(place, self.losses());
+                self.tell(place, &mut reporter);
             }
             if received > 0 {
                 empty_since = None;
@@ -98,13 +101,17 @@ impl Worker {
             }
         }
         self.intake.hand_over(true);
-        reporter.report(place, self.losses());
-        (self.intake.tally, self.statistics())
+        let statistics = self.tell(place, &mut reporter);
+        (self.intake.tally, statistics)
     }
 
-    fn losses(&self) -> impl Iterator<Item = Lost> + use<> {
-        let worker = loss::of_worker(&self.intake.tally);
-        worker.into_iter().chain(loss::of_socket(&self.statistics()))
+    /// Tells the recorder what was lost, and the control thread what was counted.
+    fn tell(&self, whose: Place, reporter: &mut Reporter) -> Statistics {
+        let (tally, statistics) = (self.intake.tally, self.statistics());
+        let lost = loss::of_worker(&tally).into_iter().chain(loss::of_socket(&statistics));
+        reporter.report(whose, lost);
+        self.news.tell(Of::Queue { whose, tally, statistics, ring: self.socket.waiting() });
+        statistics
     }
 
     /// A socket that cannot tell has lost its interface, which is told in another way.

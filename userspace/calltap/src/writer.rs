@@ -10,6 +10,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError};
 
 use crate::drift::Drift;
 use crate::follow::Order;
+use crate::live::news::{Of, Teller};
 use crate::merge::Merge;
 use crate::recorder::{Delivery, Note, Recorded, Recorder};
 
@@ -23,12 +24,12 @@ const TOLD_NS: u64 = 1_200_000_000;
 /// The longest sleep, and so the pace of flushing and rotating.
 const NAP: Duration = Duration::from_millis(50);
 
-/// How often the system's clock is looked at.
+/// How often the system's clock is looked at, and what is kept is told.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Writes until every other thread has ended; `stopped` is told each warrant whose evidence can no
 /// longer be written, `heard` each call that has media, once a second, and `ordered` each order
-/// that is to be executed from now on.
+/// that is to be executed from now on. What is kept goes into the news.
 pub fn write(
     mut recorder: Recorder,
     delivered: &Receiver<Delivery>,
@@ -36,6 +37,7 @@ pub fn write(
     stopped: impl Fn(u32),
     heard: impl Fn(CallKey, Timestamp),
     ordered: impl Fn(Order),
+    news: &Teller,
 ) -> Recorded {
     let mut merge = Merge::default();
     let (mut drift, mut looked) = (Drift::new(clock), Instant::now());
@@ -69,6 +71,7 @@ pub fn write(
             if let Some(ahead_ns) = drift.look(clock::boot_to_unix()) {
                 recorder.clock_set(ahead_ns);
             }
+            news.tell(Of::Writing(recorder.held()));
         }
         if ended {
             return recorder.finish(now_ns);

@@ -194,6 +194,47 @@ fn a_confined_thread_reaches_its_places_and_nothing_else() {
     assert_eq!(desk.files("outside").len(), 1);
 }
 
+#[test]
+fn the_thread_that_tells_how_a_capture_stands_answers_and_opens_nothing() {
+    let desk = Desk::new();
+    let (inside, outside) = (desk.path("inside"), desk.path("outside"));
+    for place in [&inside, &outside] {
+        fs::create_dir(place).unwrap();
+        fs::write(place.join("file"), "file").unwrap();
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let confined = move || {
+        let places = Places::default().reading([&inside]);
+        Confinement::to(Work::Watch, &places, Required::Offered).unwrap();
+        let (mut asker, _) = listener.accept().unwrap();
+        std::io::Write::write_all(&mut asker, b"answered").unwrap();
+        assert_eq!(fs::read(inside.join("file")).unwrap(), b"file");
+
+        let refused = |what: &str, done: std::io::Result<()>| {
+            assert_eq!(done.expect_err(what).kind(), ErrorKind::PermissionDenied, "{what}");
+        };
+        refused("a file written", fs::write(inside.join("file"), ""));
+        refused("a file made", fs::write(inside.join("made"), ""));
+        refused("a file removed", fs::remove_file(inside.join("file")));
+        refused("a file read", fs::read(outside.join("file")).map(drop));
+        refused("a socket", UdpSocket::bind("127.0.0.1:0").map(drop));
+        refused("a pair", std::os::unix::net::UnixStream::pair().map(drop));
+        refused(
+            "the kernel asked",
+            calltap_xdp::Interface::open("lo")
+                .map(drop)
+                .map_err(|_| ErrorKind::PermissionDenied.into()),
+        );
+    };
+    let thread = std::thread::spawn(confined);
+    let mut answer = String::new();
+    let mut stream = TcpStream::connect(address).unwrap();
+    std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+    thread.join().unwrap();
+    assert_eq!(answer, "answered");
+}
+
 /// Whether `command`, which may dump a core of any size into its directory, does so when it is ended
 /// by SIGABRT after `started` says that it has begun.
 fn dumps_core(mut command: Command, started: impl Fn(&mut Child) -> bool) -> bool {

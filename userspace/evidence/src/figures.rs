@@ -19,9 +19,9 @@ pub(crate) struct Figures {
     with_content: BTreeSet<u64>,
     encrypted: BTreeSet<u64>,
     streams: BTreeMap<String, u64>,
-    packets: u64,
-    bytes: u64,
-    volumes: u64,
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) volumes: u64,
     /// The identifiers under warrant, as nobody but the node can tell them.
     pub(crate) persons: String,
 }
@@ -46,6 +46,11 @@ impl Figures {
             }
             add(self.streams.entry(encryption.to_owned()).or_default(), 1);
         }
+    }
+
+    /// How many calls have a line.
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls.len() as u64
     }
 
     /// Takes in a line of `manifest.jsonl`.

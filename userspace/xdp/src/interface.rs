@@ -9,6 +9,8 @@ use rustix::{
 
 use crate::{Error, netlink};
 
+pub use netlink::Received;
+
 mod ethtool;
 
 /// An interface of this network namespace, as it was when it was opened.
@@ -86,15 +88,14 @@ impl Interface {
         self.mtu
     }
 
-    /// Frames that the card has dropped for want of room since it came up, as its driver counts
-    /// them: no program saw them.
+    /// What it has received, and dropped for want of room, since it came up.
     ///
     /// # Errors
     ///
     /// [`Error::InterfaceGone`], or [`Error::System`] if the kernel will not say.
-    pub fn overruns(&self) -> Result<u64, Error> {
+    pub fn received(&self) -> Result<Received, Error> {
         let link = netlink::link(&netlink::Which::Index(self.index));
-        link.map(|link| link.overruns).map_err(|cause| match Errno::from_io_error(&cause) {
+        link.map(|link| link.received).map_err(|cause| match Errno::from_io_error(&cause) {
             Some(Errno::NODEV) => Error::InterfaceGone { interface: self.name.clone() },
             _ => Error::system(format!("asking the kernel about {}", self.name), cause),
         })

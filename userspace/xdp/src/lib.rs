@@ -46,6 +46,6 @@ pub use error::Error;
 pub use filter::{
     AttachMode, AttachWish, Counters, Discrepancy, Filter, Identity, LoadOptions, TestRun,
 };
-pub use interface::Interface;
+pub use interface::{Interface, Received};
 pub use socket::{BindMode, Geometry, Socket, Statistics, wait_for_any};
 pub use umem::Frame;

@@ -19,8 +19,19 @@ pub(crate) struct Link {
     pub(crate) mtu: u32,
     /// The id of the XDP program attached to it.
     pub(crate) program: Option<u32>,
-    /// Frames that the card received and had no room for.
-    pub(crate) overruns: u64,
+    /// What it received.
+    pub(crate) received: Received,
+}
+
+/// What an interface has received since it came up, as its driver counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// Frames, whatever became of them.
+    pub frames: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Frames that the card had no room for: no program saw them, and they are none of the above.
+    pub overruns: u64,
 }
 
 /// Which interface is asked about.
@@ -111,7 +122,7 @@ fn parse(answer: &[u8]) -> io::Result<Link> {
                 link.name = String::from_utf8_lossy(name).into_owned();
             }
             IFLA_MTU => link.mtu = u32_at(value, 0).unwrap_or_default(),
-            IFLA_STATS64 => link.overruns = overruns(value),
+            IFLA_STATS64 => link.received = received(value),
             IFLA_XDP => link.program = attributes(value).find_map(program),
             _ => {}
         }
@@ -130,17 +141,18 @@ fn program((kind, value): (u16, &[u8])) -> Option<u32> {
     .filter(|&id| id != 0)
 }
 
-/// Frames lost by the card for want of room, in a `struct rtnl_link_stats64`.
+/// What a `struct rtnl_link_stats64` says of the receiving side.
 ///
-/// Drivers count them in one of two members, or in both; `rx_dropped` is none of them, as some
-/// drivers count there what an XDP program has dropped.
-fn overruns(statistics: &[u8]) -> u64 {
+/// Drivers count what they had no room for in one of two members, or in both; `rx_dropped` is none
+/// of them, as some drivers count there what an XDP program has dropped.
+fn received(statistics: &[u8]) -> Received {
     let member = |number: usize| -> u64 {
         let bytes = statistics.get(number * 8..).and_then(|bytes| bytes.first_chunk());
         bytes.copied().map_or(0, u64::from_ne_bytes)
     };
     let (rx_fifo_errors, rx_missed_errors) = (member(14), member(15));
-    rx_fifo_errors.max(rx_missed_errors)
+    let overruns = rx_fifo_errors.max(rx_missed_errors);
+    Received { frames: member(0), bytes: member(2), overruns }
 }
 
 /// The attributes in `bytes`: type without its flags, and value.
@@ -194,9 +206,9 @@ mod tests {
                 _ => 1000,
             });
             answer.extend(members.flat_map(u64::to_ne_bytes));
-            assert_eq!(parse(&answer).unwrap().overruns, expected);
+            assert_eq!(parse(&answer).unwrap().received.overruns, expected);
             answer.truncate(HEADER + INTERFACE + 100);
-            assert_eq!(parse(&answer).unwrap().overruns, 0);
+            assert_eq!(parse(&answer).unwrap().received.overruns, 0);
         }
     }
 

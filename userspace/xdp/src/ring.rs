@@ -157,6 +157,12 @@ impl<T: Copy> Consumer<T> {
         }
         count
     }
+
+    /// How many items wait, and how many may.
+    pub(crate) fn waiting(&self) -> (u32, u32) {
+        let produced = self.memory.producer().load(Ordering::Relaxed);
+        (produced.wrapping_sub(self.consumed), self.memory.size)
+    }
 }
 
 #[cfg(test)]

@@ -138,6 +138,12 @@ impl Socket {
         self.mode
     }
 
+    /// How many frames wait in the receive ring, and how many may.
+    #[must_use]
+    pub fn waiting(&self) -> (u32, u32) {
+        self.receive.waiting()
+    }
+
     /// Appends up to `limit` received frames to `frames`, in the order of their arrival; returns
     /// how many.
     ///

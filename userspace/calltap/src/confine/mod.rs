@@ -28,6 +28,8 @@ pub enum Work {
     Capture,
     /// `replay` and `verify`: they read and write files.
     Files,
+    /// The thread that tells how a capture stands: it answers at sockets that are bound.
+    Watch,
 }
 
 /// The paths that are opened from here on.
@@ -37,6 +39,8 @@ pub struct Places {
     pub read: Vec<PathBuf>,
     /// Directories to be read and written.
     pub write: Vec<PathBuf>,
+    /// Directories from which files are removed.
+    pub remove: Vec<PathBuf>,
 }
 
 impl Places {
@@ -44,6 +48,13 @@ impl Places {
     #[must_use]
     pub fn reading<P: AsRef<Path>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.read.extend(paths.into_iter().map(|path| path.as_ref().to_owned()));
+        self
+    }
+
+    /// Files are removed from these directories.
+    #[must_use]
+    pub fn removing<P: AsRef<Path>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.remove.extend(paths.into_iter().map(|path| path.as_ref().to_owned()));
         self
     }
 

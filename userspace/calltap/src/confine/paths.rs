@@ -59,6 +59,9 @@ fn enforce(places: &Places) -> Result<RulesetStatus, RulesetError> {
             | AccessFs::Refer;
         rules = allow(rules, path, write)?;
     }
+    for path in &places.remove {
+        rules = allow(rules, path, AccessFs::RemoveFile.into())?;
+    }
     Ok(rules.restrict_self()?.ruleset)
 }
 

@@ -128,6 +128,25 @@ const CAPTURE: &[c_long] = &[
     libc::SYS_shutdown,
 ];
 
+/// What the thread that tells how a capture stands needs besides: to wait, accept and answer. It makes
+/// no socket, and has nothing to do with the kernel's maps.
+const WATCH: &[c_long] = &[
+    libc::SYS_accept4,
+    libc::SYS_epoll_create1,
+    libc::SYS_epoll_ctl,
+    libc::SYS_epoll_pwait,
+    libc::SYS_epoll_pwait2,
+    libc::SYS_eventfd2,
+    libc::SYS_getpeername,
+    libc::SYS_getsockname,
+    libc::SYS_getsockopt,
+    libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
+    libc::SYS_sendmsg,
+    libc::SYS_sendto,
+    libc::SYS_shutdown,
+];
+
 /// What only an intruder would try.
 const NEVER: &[c_long] = &[
     libc::SYS_add_key,
@@ -216,6 +235,9 @@ fn allowed(work: Work) -> Result<Rules, seccompiler::BackendError> {
         (libc::SYS_tgkill, vec![rule(0, is.clone(), own)?]),
     ] {
         calls.insert(call, rules);
+    }
+    if work == Work::Watch {
+        calls.extend(WATCH.iter().map(|call| (*call, Vec::new())));
     }
     if work == Work::Capture {
         calls.extend(CAPTURE.iter().map(|call| (*call, Vec::new())));

@@ -51,6 +51,7 @@ impl Desk {
     pub(crate) fn at_desk(&self, command: &mut Command) {
         command.current_dir(self.dir.path()).env("XDG_STATE_HOME", self.path("state"));
         command.env("XDG_CACHE_HOME", self.path("cache"));
+        command.env("XDG_RUNTIME_DIR", self.path("runtime")).env_remove("RUNTIME_DIRECTORY");
         command.env("HOME", self.dir.path());
         command.env_remove("RUST_LOG").stdin(Stdio::null());
     }

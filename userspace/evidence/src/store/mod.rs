@@ -27,6 +27,7 @@ use crate::loss::Loss;
 use crate::pcapng::Packet;
 use crate::session::InterfaceFacts;
 use crate::sync::Sync;
+use crate::volume::Volume;
 use crate::warrant::Warrant;
 use crate::who::Who;
 
@@ -80,6 +81,27 @@ pub struct Summary {
     pub errors: Vec<Error>,
     /// Records that are in no volume, because the disk did not take them.
     pub unwritten: u64,
+}
+
+/// What is kept under a LIID, in numbers since its directory was begun.
+#[derive(Clone, Copy, Debug)]
+pub struct Holding<'a> {
+    /// The LIID.
+    pub liid: &'a str,
+    /// Calls that have ended.
+    pub calls: u64,
+    /// Calls of this session that go on.
+    pub live: u64,
+    /// Packets in its volumes.
+    pub packets: u64,
+    /// Bytes of its volumes.
+    pub bytes: u64,
+    /// Volumes that are sealed.
+    pub volumes: u64,
+    /// Records of this session that are in no volume.
+    pub unwritten: u64,
+    /// Whether it was stopped because its evidence could not be written.
+    pub stopped: bool,
 }
 
 impl Store {
@@ -222,6 +244,23 @@ impl Store {
     /// The LIIDs of the warrants that were stopped because their evidence could not be written.
     pub fn stopped(&self) -> impl Iterator<Item = &str> {
         self.cases.values().filter(|case| case.stopped).map(|case| case.liid.as_str())
+    }
+
+    /// What is kept under each LIID so far, open volumes included.
+    pub fn holdings(&self) -> impl Iterator<Item = Holding<'_>> {
+        self.cases.values().map(|case| {
+            let open = case.volume.as_ref();
+            Holding {
+                liid: &case.liid,
+                calls: case.figures.calls(),
+                live: case.live.len() as u64,
+                packets: case.figures.packets + open.map_or(0, |it| it.counts.packets()),
+                bytes: case.figures.bytes + open.map_or(0, Volume::bytes),
+                volumes: case.figures.volumes,
+                unwritten: case.unwritten,
+                stopped: case.stopped,
+            }
+        })
     }
 
     /// Writes into the audit the settings that hold for this session, as one line of JSON, and

@@ -1,0 +1,141 @@
+//! A running capture asked how it stands, over real calls in a lab.
+//!
+//! They need root; without it they say so and pass.
+
+mod capture;
+mod desk;
+
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use calltap::lab::{self, CallPlan, Lab};
+use capture::Capture;
+use desk::{Desk, EVER, words};
+use serde_json::Value;
+
+const ALICE: &str = "sip:alice@example.net";
+
+/// Whatever of a call's parties could stand in what is shown.
+const IDENTITIES: [&str; 4] = ["alice", "friend", "example.net", "192.0.2."];
+
+/// A lab, or plain words that there is none.
+fn laid() -> Option<Lab> {
+    let missing = lab::missing();
+    if !missing.is_empty() {
+        println!("SKIPPED: {}", missing.join("; "));
+        return None;
+    }
+    Some(Lab::lay().expect("a lab"))
+}
+
+fn start(desk: &Desk, lab: &Lab, more: &[&str]) -> Capture {
+    let command = lab.command_in_tap(env!("CARGO_BIN_EXE_calltap"));
+    Capture::start(desk, command, lab.tap_interface(), more)
+}
+
+/// What `calltap status --json` says, and its exit code.
+fn status(desk: &Desk) -> (Option<i32>, Value) {
+    let output = desk.run(&["status", "--json"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    for name in IDENTITIES {
+        assert!(!text.contains(name), "{name} is in {text}");
+    }
+    (
+        output.status.code(),
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("{}", words(&output))),
+    )
+}
+
+fn warrant<'a>(found: &'a Value, liid: &str) -> &'a Value {
+    let mut all = found["warrants"].as_array().unwrap().iter();
+    all.find(|it| it["liid"] == liid).unwrap_or_else(|| panic!("{liid} in {found}"))
+}
+
+#[test]
+fn a_running_capture_says_how_it_stands_and_names_nobody() {
+    let Some(lab) = laid() else { return };
+    let desk = Desk::new();
+    desk.warrant("LIVE", &[ALICE], EVER);
+    desk.warrant("LATER", &[ALICE], ("2190-01-01T00:00:00Z", "2191-01-01T00:00:00Z"));
+    std::fs::write(desk.path("calltap.toml"), "grace = 1\n").unwrap();
+    let capture = start(&desk, &lab, &["--config", "calltap.toml"]);
+    let plan = CallPlan { seconds: 6, ..CallPlan::default() };
+    let calls = lab.begin_calls(&plan).unwrap();
+    sleep(Duration::from_millis(4500));
+    let (code, found) = status(&desk);
+    assert_eq!(code, Some(0), "{found}");
+    assert_eq!(found["process"], capture.id());
+    let live = warrant(&found, "LIVE");
+    assert_eq!((&live["state"], &live["live"]), (&"executed".into(), &5.into()), "{found}");
+    assert!(live["packets_per_s"].as_f64().unwrap() > 300.0, "{live}");
+    assert_eq!(warrant(&found, "LATER")["state"], "waiting");
+    assert!(found["rates"]["filtered"].as_f64().unwrap() > 900.0, "{found}");
+    assert!(found["trigger"]["count"].as_u64().unwrap() >= 5, "{found}");
+    let [interface] = &found["interfaces"].as_array().unwrap()[..] else { panic!("{found}") };
+    assert_eq!(
+        (&interface["name"], interface["queues"].as_array().unwrap().len()),
+        (&"cap0".into(), 2)
+    );
+    assert!(interface["bits_per_s"].as_f64().unwrap() > 1e6, "{interface}");
+    assert!(found["disk"]["free"].as_u64().unwrap() > 0);
+
+    calls.finish().unwrap();
+    // At rest, the figures are those of the end.
+    let begun = Instant::now();
+    while warrant(&status(&desk).1, "LIVE")["calls"] != 5 && begun.elapsed().as_secs() < 60 {
+        sleep(Duration::from_millis(500));
+    }
+    sleep(Duration::from_millis(2500));
+    let (_, found) = status(&desk);
+    let shown = words(&desk.run(&["status"]));
+    assert!(shown.contains("LIVE executed: 0 calls live, 5 ended"), "{shown}");
+    let sockets = desk.files("runtime");
+    let [socket] = &sockets[..] else { panic!("{sockets:?}") };
+    let metadata = socket.metadata().unwrap();
+    assert!(metadata.file_type().is_socket());
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+    let (code, ended, log) = capture.end("-INT");
+    assert_eq!(code, Some(0), "{ended} {log}");
+    assert_eq!(found["frames"], ended["frames"]);
+    assert_eq!(found["signalling"], ended["signalling"]);
+    assert_eq!(found["trigger"]["count"], ended["trigger_us"]["count"]);
+    assert_eq!(desk.files("runtime"), Vec::<std::path::PathBuf>::new());
+    let output = desk.run(&["status"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(words(&output).contains("no capture"), "{}", words(&output));
+    desk.fine(&["verify", "evidence", "--trust", "trust"]);
+}
+
+#[test]
+fn a_warrant_that_is_refused_or_removed_is_an_alarm_or_stopped_and_of_two_captures_one_is_named() {
+    let (Some(lab), Some(other_lab)) = (laid(), laid()) else { return };
+    let desk = Desk::new();
+    let file = desk.warrant("GONE", &[ALICE], EVER);
+    desk.draft("UNSIGNED", &[ALICE], EVER);
+    let capture = start(&desk, &lab, &[]);
+    let other_desk = Desk::new();
+    // Both have the same runtime directory.
+    std::fs::create_dir_all(other_desk.path("runtime")).unwrap();
+    std::os::unix::fs::symlink(desk.path("runtime/calltap"), other_desk.path("runtime/calltap"))
+        .unwrap();
+    let other = start(&other_desk, &other_lab, &[]);
+    sleep(Duration::from_millis(1500));
+    let output = desk.run(&["status"]);
+    assert_eq!(output.status.code(), Some(2), "{}", words(&output));
+    assert!(words(&output).contains("name the evidence directory"), "{}", words(&output));
+    let _ = other.end("-INT");
+
+    std::fs::remove_file(desk.path(&file)).unwrap();
+    sleep(Duration::from_millis(2500));
+    let output = desk.run(&["status", "evidence", "--json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let gone = warrant(&found, "GONE");
+    assert_eq!((&gone["state"], &gone["code"]), (&"stopped".into(), &"removed".into()), "{found}");
+    // What a file without a signature says is nobody's word, its LIID neither.
+    assert_eq!(found["refused"], serde_json::json!({ "unsigned": 1 }), "{found}");
+    assert_eq!(found["alarms"][0]["code"], "warrant-refused", "{found}");
+    let (code, _, log) = capture.end("-INT");
+    assert_eq!(code, Some(0), "{log}");
+}
