@@ -141,15 +141,21 @@ fn erspan_iii<B: Bytes + ?Sized>(frame: &B, at: usize) -> Result<Option<Inside>,
     })
 }
 
-/// RFC 7348 §5: the I flag, and none that says that what follows is no Ethernet frame.
+/// RFC 7348 §5: the I flag, and an Ethernet frame whatever the reserved bits are; unless these say
+/// that it is a packet or something else (VXLAN-GPE, draft-ietf-nvo3-vxlan-gpe §3).
 #[inline(always)]
 fn vxlan<B: Bytes + ?Sized>(frame: &B, at: usize) -> Result<Option<Inside>, Stop> {
-    let flags = frame.u16(at).ok_or(Stop::Cut(at))?;
-    if flags & 0x0c00 != 0x0800 {
+    let first = frame.u32(at).ok_or(Stop::Cut(at))?;
+    if first & 0x0800_0000 == 0 {
         return Ok(None);
     }
-    let vni = frame.u32(at + 4).ok_or(Stop::Cut(at + 4))? >> 8;
-    Ok(Some(Inside::ethernet(at + 8, vni)))
+    let tunnel = frame.u32(at + 4).ok_or(Stop::Cut(at + 4))? >> 8;
+    let protocol = if first & 0x0400_0000 == 0 { 0 } else { first & 0xff };
+    Ok(match protocol {
+        0 | 3 => Some(Inside::ethernet(at + 8, tunnel)),
+        1 | 2 => Some(Inside { layer: Layer::Network, at: at + 8, tunnel }),
+        _ => None,
+    })
 }
 
 /// RFC 8926 §3.4: version 0, and options in words of four bytes.

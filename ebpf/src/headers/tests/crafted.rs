@@ -138,6 +138,13 @@ pub(crate) const TUNNELS: &[(&str, u32, Wrap)] = &[
     ("VXLAN at its old port", 42, |it| {
         outer(UDP, &udp(8472, &[&[8, 0, 0, 0, 0, 0, 42, 0], &in_ethernet(it)[..]].concat()))
     }),
+    ("VXLAN with reserved bits set", 42, |it| {
+        outer(UDP, &udp(4789, &[&[255, 7, 7, 0, 0, 0, 42, 7], &in_ethernet(it)[..]].concat()))
+    }),
+    ("VXLAN-GPE with IP", 42, |it| {
+        let next = if it[0] >> 4 == 4 { 1 } else { 2 };
+        outer(UDP, &udp(4789, &[&[0x0c, 0, 0, next, 0, 0, 42, 0], it].concat()))
+    }),
     ("Geneve with options", 42, |it| {
         let header = [2, 0, 0x65, 0x58, 0, 0, 42, 0, 1, 2, 3, 4, 5, 6, 7, 8];
         outer(UDP, &udp(6081, &[&header, &in_ethernet(it)[..]].concat()))
