@@ -95,6 +95,7 @@ fn tracker() -> Tracker {
         not_before: Timestamp(0),
         not_after: Timestamp::MAX,
         content: true,
+        excluded: Vec::new(),
         next_cin: 1,
     }]);
     tracker

@@ -76,7 +76,7 @@ pub enum Authority {
 #[derive(Debug, Subcommand)]
 pub enum Warrant {
     /// Draft a warrant as a TOML file, to be read, signed and checked
-    New(NewWarrant),
+    New(Box<NewWarrant>),
     /// Sign a warrant with an authority's key: writes FILE.minisig
     Sign {
         /// The warrant
@@ -208,6 +208,13 @@ pub struct NewWarrant {
     /// The order was given in an urgent procedure
     #[arg(long)]
     pub urgent: bool,
+    /// Keep nothing of calls in which this party takes part: sip:user@host or tel:+number; may be
+    /// repeated
+    #[arg(long, value_name = "PARTY")]
+    pub exclude: Vec<String>,
+    /// Keep of calls in which this party takes part the signalling alone; may be repeated
+    #[arg(long, value_name = "PARTY")]
+    pub exclude_content: Vec<String>,
     /// Keep no keys of media: they are overwritten in session descriptions
     #[arg(long)]
     pub redact_sdes_keys: bool,

@@ -94,6 +94,8 @@ impl Stage {
             offence_class: None,
             recipient: None,
             urgent: false,
+            exclude: Vec::new(),
+            exclude_content: Vec::new(),
             redact_sdes_keys: false,
             supersedes: None,
             out: warrant.clone(),

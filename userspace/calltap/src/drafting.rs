@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use calltap_evidence::keys::KeyPair;
 use calltap_evidence::trust::{self, Policy};
-use calltap_evidence::warrant::{self, Deliver, Draft};
+use calltap_evidence::warrant::{self, Deliver, Draft, Excluded, Keep};
 use tracing::warn;
 
 use crate::paper::identify;
@@ -56,6 +56,7 @@ pub fn draft(new: cli::NewWarrant) -> anyhow::Result<Outcome> {
         version: previous.as_ref().map(|(number, _)| number.saturating_add(1)),
         supersedes: previous.map(|(_, sha256)| sha256),
         wide_targets: false,
+        excluded: excluded(new.exclude, new.exclude_content),
         redact_sdes_keys: new.redact_sdes_keys,
     };
     let is_wide = |text: &String| identify(text).is_ok_and(|it| Policy::default().is_wide(it));
@@ -69,6 +70,15 @@ pub fn draft(new: cli::NewWarrant) -> anyhow::Result<Outcome> {
     }
     println!("draft  {} (read it, then: calltap warrant sign)", out.display());
     Ok(Outcome::Fine)
+}
+
+/// The parties whose calls are not kept, and those of which the signalling is.
+fn excluded(nothing: Vec<String>, iri: Vec<String>) -> Vec<Excluded> {
+    let all = [(nothing, Keep::Nothing), (iri, Keep::Iri)];
+    let each = all.into_iter().flat_map(|(parties, keep)| {
+        parties.into_iter().map(move |identifier| Excluded { identifier, keep })
+    });
+    each.collect()
 }
 
 /// `calltap warrant sign`.

@@ -41,6 +41,8 @@ struct Matched {
 struct Report {
     liid: String,
     frames: u64,
+    /// Calls in which a party takes part whom the warrant excludes.
+    excluded: u64,
     rules: Vec<Matched>,
 }
 
@@ -108,6 +110,7 @@ impl Search {
         tracker.set_warrants(vec![calltap_proto::Warrant {
             id: 0,
             targets: targets.clone(),
+            excluded: recording::excluded(draft),
             not_before: window.0,
             not_after: window.1,
             content: draft.deliver == Deliver::IriAndContent,
@@ -141,9 +144,10 @@ impl Search {
 
     fn print(self, liid: &str, json: bool) -> anyhow::Result<()> {
         let rules: Vec<_> = self.counted.rules.into_values().collect();
+        let excluded = self.tracker.counters().excluded;
         let mut out = std::io::stdout().lock();
         if json {
-            let report = Report { liid: liid.to_owned(), frames: self.frames, rules };
+            let report = Report { liid: liid.to_owned(), frames: self.frames, excluded, rules };
             serde_json::to_writer(&mut out, &report)?;
             writeln!(out)?;
             return Ok(());
@@ -155,6 +159,9 @@ impl Search {
                 "  target {target} by {by}: {calls} calls, {messages} messages, \
                  at most {media} media packets"
             )?;
+        }
+        if excluded > 0 {
+            writeln!(out, "  excluded parties take part in {excluded} calls")?;
         }
         if rules.is_empty() {
             writeln!(out, "  no target is named in it")?;

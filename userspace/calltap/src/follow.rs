@@ -201,7 +201,9 @@ impl Follower {
                 match &event {
                     Event::CallOpened { call, .. } => drop(open.insert(*call)),
                     Event::CallEnded { call, .. } => drop(open.remove(call)),
-                    Event::MediaOpened { .. } | Event::MediaClosed { .. } => {}
+                    Event::Excluded { .. }
+                    | Event::MediaOpened { .. }
+                    | Event::MediaClosed { .. } => {}
                     _ => return,
                 }
                 listening.carry_out(event, effects);

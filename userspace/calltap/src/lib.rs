@@ -24,6 +24,7 @@ pub mod drift;
 pub mod dry_run;
 pub mod engine;
 pub mod evidence;
+mod excluded;
 pub mod follow;
 pub mod hearing;
 pub mod inspection;

@@ -15,6 +15,7 @@ use calltap_proto::{CallKey, Event, Kept, Timestamp};
 
 use crate::body::Body as MessageBody;
 use crate::content::{Binding, Claim, Command, Content, Doubt, Seen};
+use crate::excluded::ExcludedCalls;
 use crate::follow::{Effects, Order};
 use crate::recorder::{CallFacts, Note, rfc3339};
 
@@ -24,6 +25,7 @@ pub(crate) struct Listening {
     /// Who is listened to, as the thread that follows calls knows it.
     pub(crate) content: Content,
     latch: Latch,
+    excluded: ExcludedCalls,
     /// The next CIN of each warrant: none is given twice, also where a warrant rests for a time.
     pub(crate) drawn: BTreeMap<u32, u32>,
 }
@@ -32,7 +34,8 @@ impl Listening {
     pub(crate) fn new(orders: Vec<Order>, content: Content) -> Self {
         let orders = orders.into_iter().map(|order| (order.warrant.id, order)).collect();
         let latch = Latch::new(LatchLimits::default());
-        Self { orders, content, latch, drawn: BTreeMap::new() }
+        let excluded = ExcludedCalls::default();
+        Self { orders, content, latch, excluded, drawn: BTreeMap::new() }
     }
 
     /// Executes a warrant no longer: every endpoint and network is named, as the kernel has each.
@@ -92,6 +95,10 @@ impl Listening {
                     unexplained: false,
                 }));
             }
+            Event::Excluded { warrant, call, keep, at } => {
+                call.into_iter().for_each(|call| self.excluded.note(call, keep));
+                effects.note(Note::Excluded { warrant, call, keep, at_ns: at.0 });
+            }
             Event::MediaOpened { call, endpoint, kind, terms, presumed, .. } => {
                 let Some(order) = self.orders.get(&call.warrant) else { return };
                 let binding = Binding { authority: order.authority, call };
@@ -117,7 +124,8 @@ impl Listening {
                 let Some(order) = self.orders.get(&call.warrant) else { return };
                 let note = note(flaw.map(|flaw| flaw.to_string()), first, at);
                 let comment = record::comment(&order.liid, call.cin, note.as_deref());
-                let masked = minimise::frames(order.minimise, bytes, frames);
+                let rules = self.excluded.rules(call, order.minimise);
+                let masked = minimise::frames(rules, bytes, frames);
                 for ((part, kept), masked) in (0..).zip(frames).zip(masked) {
                     let carry = description.map(|hash| hash.wrapping_add(part));
                     signalling(order, call, kept, masked, &comment, carry, effects);
@@ -152,12 +160,14 @@ impl Listening {
             Event::Body { call, at, method, from, to, copy, media_type, bytes } => {
                 let Some(order) = self.orders.get(&call.warrant) else { return };
                 let body = MessageBody { at_ns: at.0, method, from, to, media_type, bytes };
-                let said = if order.authority.content() { body.said() } else { None };
+                let is_heard = order.authority.content() && !self.excluded.have(call);
+                let said = if is_heard { body.said() } else { None };
                 let media_type = text(media_type).to_ascii_lowercase();
                 effects.note(Note::Body { call, copy, media_type, said });
             }
             Event::CallEnded { call, at, cause } => {
                 self.latch.end(call);
+                self.excluded.ended(call);
                 effects.note(Note::Ended { call, at_ns: at.0, cause });
             }
             // Events are non-exhaustive; one that is not known here asks for nothing.
@@ -168,9 +178,12 @@ impl Listening {
     /// Keeps a frame of a message that was recorded before.
     fn late(&self, call: CallKey, kept: &Kept<'_>, effects: &mut impl Effects) {
         let Some(order) = self.orders.get(&call.warrant) else { return };
+        if self.excluded.keep_nothing(call) {
+            return;
+        }
         let comment =
             record::comment(&order.liid, call.cin, Some("of a message that was recorded"));
-        let masked = minimise::late(order.minimise, kept);
+        let masked = minimise::late(self.excluded.rules(call, order.minimise), kept);
         signalling(order, call, kept, masked, &comment, None, effects);
     }
 

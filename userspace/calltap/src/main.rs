@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         .init();
     let result = match cli.command {
         Command::Authority(Authority::New { name, out }) => drafting::new_authority(&name, &out),
-        Command::Warrant(Warrant::New(draft)) => drafting::draft(draft),
+        Command::Warrant(Warrant::New(draft)) => drafting::draft(*draft),
         Command::Warrant(Warrant::Sign { file, key }) => drafting::sign(&file, &key),
         Command::Warrant(Warrant::Check { files, trust, config }) => {
             paper::check(&files, &trust, config.as_deref())

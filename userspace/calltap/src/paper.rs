@@ -162,4 +162,7 @@ fn print_order(warrant: &Warrant, trust: &Trust) {
     for target in &draft.targets {
         println!("  target     {target}");
     }
+    for excluded in &draft.excluded {
+        println!("  excluded   {} (keep {})", excluded.identifier, excluded.keep.as_str());
+    }
 }

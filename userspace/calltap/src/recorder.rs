@@ -2,6 +2,7 @@
 //! that what is counted is what was written.
 
 mod change;
+mod exclusion;
 mod flow_line;
 mod live;
 mod restart;
@@ -20,7 +21,7 @@ use calltap_evidence::session::InterfaceFacts;
 use calltap_evidence::store::{self, Store};
 use calltap_proto::media::MediaTerms;
 use calltap_proto::packet::{self, Body, Datagram, LinkType};
-use calltap_proto::{CallKey, Cause, Kept, MediaKind, Timestamp};
+use calltap_proto::{CallKey, Cause, Keep, Kept, MediaKind, Timestamp};
 use hashbrown::HashMap;
 use tracing::{error, warn};
 
@@ -29,6 +30,7 @@ use crate::docket::Change;
 use crate::live::news::Held;
 use crate::loss::{LostThere, OwnLosses, Place};
 use crate::pool::Lent;
+use exclusion::Exclusions;
 use live::LiveCall;
 pub(crate) use live::rfc3339;
 
@@ -80,6 +82,17 @@ pub enum Note {
         from_ns: u64,
         /// When they were followed again.
         until_ns: u64,
+    },
+    /// A party takes part that the warrant excludes: no more than `keep` is written from here on.
+    Excluded {
+        /// The warrant's number.
+        warrant: u32,
+        /// The call; none where nothing of it is written anyway.
+        call: Option<CallKey>,
+        /// What is kept.
+        keep: Keep,
+        /// When that was seen, nanoseconds since the Unix epoch.
+        at_ns: u64,
     },
     /// A message of the call held this body.
     Body {
@@ -159,6 +172,8 @@ pub struct Recorder {
     failed: bool,
     /// Warrants that are executed no longer, and since when.
     halted: BTreeMap<u32, u64>,
+    /// Calls with a party that their warrant excludes.
+    exclusions: Exclusions,
     /// Calls of which media was recorded, not told yet.
     heard: Vec<(CallKey, Timestamp)>,
     /// How often it is told that a call has media.
@@ -202,6 +217,7 @@ impl Recorder {
             stopped,
             failed: false,
             halted,
+            exclusions: Exclusions::default(),
             heard: Vec::new(),
             tell_every: (media_silence / 4).min(TELL_EVERY),
         }
@@ -231,6 +247,9 @@ impl Recorder {
     pub fn record(&mut self, record: &Encoded<'_>) -> Option<u32> {
         // It was under way when its warrant was stopped, or came a moment later.
         if self.halted.get(&record.warrant()).is_some_and(|since| record.at_ns() > *since) {
+            return None;
+        }
+        if self.exclusions.forbid(record) {
             return None;
         }
         match self.store.append(record) {
@@ -266,12 +285,16 @@ impl Recorder {
             Note::Restarted { liid, resumed, lost, from_ns, until_ns } => {
                 self.restarted(&liid, (&resumed, &lost), from_ns, until_ns);
             }
+            Note::Excluded { warrant, call, keep, at_ns } => {
+                self.exclude(warrant, call, keep, at_ns);
+            }
             Note::Body { call, copy, media_type, said } => {
                 if let Some(live) = self.live.get_mut(&call) {
                     live.body(copy, media_type, said);
                 }
             }
             Note::Ended { call, at_ns, cause } => {
+                self.exclusions.forget(call);
                 if let Some(live) = self.live.remove(&call) {
                     self.close(*live, at_ns, &cause_text(cause));
                 }
@@ -320,6 +343,7 @@ impl Recorder {
 
     /// Lets time pass: flushes, and rotates what is due. Gives the warrants stopped by it.
     pub fn tick(&mut self, now_ns: u64) -> Vec<u32> {
+        self.tell_exclusions(now_ns);
         let errors = self.store.tick(now_ns);
         for cause in errors.iter().filter(|it| !matches!(it, store::Error::Write { .. })) {
             error!("{cause}");
@@ -349,6 +373,7 @@ impl Recorder {
         for (_, live) in live {
             self.close(*live, now_ns, "capture-ended");
         }
+        self.tell_exclusions(u64::MAX);
         let summary = self.store.close();
         for cause in &summary.errors {
             error!("{cause}");
@@ -422,6 +447,7 @@ fn cause_text(cause: Cause) -> String {
         Cause::Answered => "answered".to_owned(),
         Cause::TimedOut => "timed-out".to_owned(),
         Cause::WarrantEnded => "warrant-ended".to_owned(),
+        Cause::Excluded => "party-excluded".to_owned(),
         _ => "capture-ended".to_owned(),
     }
 }

@@ -9,11 +9,11 @@ use calltap_evidence::keys::KeyPair;
 use calltap_evidence::session::{Clock, InterfaceFacts, Program, Rotation, Session};
 use calltap_evidence::store::{self, Store};
 use calltap_evidence::trust::Trust;
-use calltap_evidence::warrant::{Deliver, Refusal, Warrant};
+use calltap_evidence::warrant::{self, Deliver, Draft, Refusal, Warrant};
 use calltap_proto::minimise;
 use calltap_proto::packet::LinkType;
 use calltap_proto::target::{self, Numbering};
-use calltap_proto::{Joins, Limits, Timestamp};
+use calltap_proto::{Excluded, Joins, Keep, Limits, Timestamp};
 use calltap_xdp::Identity;
 use tracing::warn;
 
@@ -130,6 +130,7 @@ fn order(warrant: &Warrant, id: u32, next_cin: u32) -> Order {
         warrant: calltap_proto::Warrant {
             id,
             targets,
+            excluded: excluded(warrant.draft()),
             not_before: Timestamp(warrant.not_before_ns()),
             not_after: Timestamp(warrant.not_after_ns()),
             content: warrant.deliver() == Deliver::IriAndContent,
@@ -142,6 +143,18 @@ fn order(warrant: &Warrant, id: u32, next_cin: u32) -> Order {
             keys: warrant.draft().redact_sdes_keys,
         },
     }
+}
+
+/// The parties that a warrant excludes, as calls are held against them.
+pub(crate) fn excluded(draft: &Draft) -> Vec<Excluded> {
+    let excluded = draft.excluded.iter().filter_map(|it| {
+        let keep = match it.keep {
+            warrant::Keep::Nothing => Keep::Nothing,
+            warrant::Keep::Iri => Keep::Iri,
+        };
+        Some(Excluded { party: target::parse(&it.identifier).ok()?, keep })
+    });
+    excluded.collect()
 }
 
 /// How calls are followed.

@@ -120,6 +120,40 @@ const HOSTILE: &[Hostile] = &[
     says("bad-version", &[("liid =", "version = 2\nliid =")]),
     says("bad-version", &[("liid =", "supersedes = \"0011\"\nversion = 2\nliid =")]),
     says("bad-version", &[("liid =", SUPERSEDES)]),
+    // The parties that it excludes.
+    says("bad-field", &[("liid =", "excluded = \"sip:counsel@example.net\"\nliid =")]),
+    says("bad-field", &[("liid =", "excluded = [\"sip:counsel@example.net\"]\nliid =")]),
+    says(
+        "bad-field",
+        &[("liid =", "excluded = [{ identifier = 'tel:+1', keep = 'all' }]\nliid =")],
+    ),
+    says("missing-field", &[("liid =", "excluded = [{ identifier = 'tel:+1' }]\nliid =")]),
+    says(
+        "unknown-field",
+        &[("liid =", "excluded = [{ identifier = 'tel:+1', keep = 'iri', x = 1 }]\nliid =")],
+    ),
+    says(
+        "bad-exclusion",
+        &[("liid =", "excluded = [{ identifier = 'everyone', keep = 'iri' }]\nliid =")],
+    ),
+    says(
+        "bad-exclusion",
+        &[("liid =", "excluded = [{ identifier = 'ip:192.0.2.1', keep = 'iri' }]\nliid =")],
+    ),
+    says(
+        "bad-exclusion",
+        &[(
+            "liid =",
+            "excluded = [{ identifier = 'sip:alice@example.net', keep = 'nothing' }]\nliid =",
+        )],
+    ),
+    says(
+        "bad-exclusion",
+        &[
+            (TARGET, "\"ip:192.0.2.1/32\""),
+            ("liid =", "excluded = [{ identifier = 'tel:+3225550199', keep = 'iri' }]\nliid ="),
+        ],
+    ),
     // Its targets.
     says("no-target", &[("    \"sip:alice@example.net\",\n", "")]),
     says("bad-target", &[(TARGET, "\"everyone\"")]),

@@ -68,6 +68,9 @@ pub struct CallLine {
     /// what is counted came after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interrupted: Option<Interrupted>,
+    /// A party took part whom the warrant excludes, so that less was kept; absent where none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded: Option<Exclusion>,
     /// The volumes that hold its packets, repeated ones not counted; set by the store.
     pub volumes: Vec<String>,
     /// The whole line, as an age file in base64, where the warrant names a recipient: then nothing
@@ -111,6 +114,15 @@ pub struct Interrupted {
     pub from: String,
     /// When the call was followed again (RFC 3339).
     pub until: String,
+}
+
+/// From when on less was kept of a call, as a party took part whom the warrant excludes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exclusion {
+    /// When the message was received that shows the party (RFC 3339).
+    pub from: String,
+    /// What was kept from then on: `iri` or `nothing`.
+    pub keep: String,
 }
 
 /// What joins a call to another one that has a Call-ID of its own.

@@ -8,7 +8,7 @@ use crate::media::MediaTerms;
 use crate::packet::LinkType;
 use crate::target::Identity;
 use crate::time::Timestamp;
-use crate::warrant::CallKey;
+use crate::warrant::{CallKey, Keep};
 
 /// One thing that follows from the frames fed so far.
 ///
@@ -34,6 +34,19 @@ pub enum Event<'a> {
         /// Why it is the target's although it names no target itself.
         joined: Option<Joined<'a>>,
         /// Arrival of the last frame of its first message, which may not be the one that matched.
+        at: Timestamp,
+    },
+    /// A party takes part that a warrant excludes; told once, and once more where less is kept.
+    ///
+    /// Ahead of it stands `CallOpened` where the call has a number, behind it what closes.
+    Excluded {
+        /// [`Warrant::id`](crate::Warrant::id).
+        warrant: u32,
+        /// The call; none where nothing was given out of it, and nothing will be.
+        call: Option<CallKey>,
+        /// What is kept from here on.
+        keep: Keep,
+        /// Arrival of the last frame of the message that shows the party.
         at: Timestamp,
     },
     /// A signalling message of a call.
@@ -224,6 +237,8 @@ pub enum Cause {
     TimedOut,
     /// The warrant's window closed, or the warrant was withdrawn.
     WarrantEnded,
+    /// A party takes part that the warrant excludes, so that nothing more is kept.
+    Excluded,
     /// The capture ended first.
     Finished,
 }

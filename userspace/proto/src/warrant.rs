@@ -13,6 +13,8 @@ pub struct Warrant {
     pub id: u32,
     /// Whose communications are to be intercepted; a message matches when any of them does.
     pub targets: Vec<Identity>,
+    /// Parties whose calls with a target are not kept, or not what is said in them.
+    pub excluded: Vec<Excluded>,
     /// First moment at which anything matches, in packet time.
     pub not_before: Timestamp,
     /// Last moment at which anything matches, in packet time.
@@ -24,11 +26,36 @@ pub struct Warrant {
 }
 
 impl Warrant {
+    /// What is kept of a call in which this party takes part; none where it is not excluded.
+    #[must_use]
+    pub fn excludes(&self, party: &Identity) -> Option<Keep> {
+        let found = self.excluded.iter().filter(|excluded| excluded.party == *party);
+        found.map(|excluded| excluded.keep).min()
+    }
+
     /// Whether the warrant is in force at `at`; both ends of the window belong to it.
     #[must_use]
     pub fn in_force(&self, at: Timestamp) -> bool {
         self.not_before <= at && at <= self.not_after
     }
+}
+
+/// A party whose calls with a target are not kept, or not what is said in them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excluded {
+    /// Who.
+    pub party: Identity,
+    /// What is kept of a call in which the party takes part.
+    pub keep: Keep,
+}
+
+/// What is kept of a call in which an excluded party takes part, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Keep {
+    /// Nothing.
+    Nothing,
+    /// Signalling alone.
+    Iri,
 }
 
 /// A call under a warrant: one for each pair of warrant and Call-ID.

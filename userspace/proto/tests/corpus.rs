@@ -74,6 +74,7 @@ fn no_capture_makes_it_panic_or_leaves_a_call_open() {
         not_before: Timestamp(0),
         not_after: Timestamp::MAX,
         content: true,
+        excluded: Vec::new(),
         next_cin: 1,
     };
     let (mut files, mut frames) = (0, 0);
@@ -109,6 +110,7 @@ fn every_torture_message_is_kept() {
         not_before: Timestamp(0),
         not_after: Timestamp::MAX,
         content: true,
+        excluded: Vec::new(),
         next_cin: 1,
     };
     let (mut messages, mut flawed) = (0, 0);
@@ -166,6 +168,7 @@ fn follow(frames: &[Frame], targets: &BTreeSet<&str>) -> Seen {
                 not_before: Timestamp(0),
                 not_after: Timestamp::MAX,
                 content: true,
+                excluded: Vec::new(),
                 next_cin: 1,
             })
             .collect(),

@@ -121,6 +121,7 @@ fn peak(limits: &Limits, between: u32) -> u64 {
             not_before: Timestamp(0),
             not_after: Timestamp::MAX,
             content: true,
+            excluded: Vec::new(),
             next_cin: 1,
         }]);
         let mut feed = |frame: &[u8]| {

@@ -25,6 +25,7 @@ fn kept(message: &[u8], wanted: &str) -> Vec<String> {
         not_before: Timestamp(0),
         not_after: Timestamp::MAX,
         content: true,
+        excluded: Vec::new(),
         next_cin: 1,
     }]);
     let frame = capture::udp(message);

@@ -95,6 +95,7 @@ impl Reading {
             not_before: Timestamp(0),
             not_after: Timestamp::MAX,
             content: true,
+            excluded: Vec::new(),
             next_cin: 1,
         }]);
         let mut heard = Heard { cin, ownership: Ownership::new(calls), ..Heard::default() };

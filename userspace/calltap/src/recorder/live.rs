@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use calltap_evidence::lines::{CallLine, DigitLine, Interrupted};
+use calltap_evidence::lines::{CallLine, DigitLine, Exclusion, Interrupted};
 use calltap_proto::flows::Flows;
 use calltap_proto::media::{Encryption, KeyExchanges, Keying, MediaTerms};
 use calltap_proto::msrp::Sessions;
@@ -13,9 +13,10 @@ use calltap_proto::reassembly::Datagrams;
 use calltap_proto::rtcp::Reports;
 use calltap_proto::rtp::{Digit, Events, Streams};
 use calltap_proto::udptl::Faxes;
-use calltap_proto::{Kept, MediaKind, Timestamp};
+use calltap_proto::{Keep, Kept, MediaKind, Timestamp};
 
 use super::CallFacts;
+use super::exclusion::word;
 use super::flow_line::flow_line;
 use super::sayings::Sayings;
 use crate::body::{Said, media_type, text_line};
@@ -43,6 +44,8 @@ pub(super) struct LiveCall {
     recorded: bool,
     /// From when until when nothing was captured, as the program was restarted.
     interrupted: Option<Interrupted>,
+    /// A party took part that its warrant excludes.
+    excluded: Option<Exclusion>,
     /// When it was last told that there is media.
     heard_at: Option<Timestamp>,
 }
@@ -66,6 +69,7 @@ impl LiveCall {
             own_loss: false,
             recorded: false,
             interrupted: None,
+            excluded: None,
             heard_at: None,
         }
     }
@@ -104,6 +108,11 @@ impl LiveCall {
     pub(super) fn resumed(&mut self, from_ns: u64, until_ns: u64, told: bool) {
         self.interrupted = Some(Interrupted { from: rfc3339(from_ns), until: rfc3339(until_ns) });
         self.recorded |= !told;
+    }
+
+    /// No more than `keep` is written of it from here on.
+    pub(super) fn excluded(&mut self, at_ns: u64, keep: Keep) {
+        self.excluded = Some(Exclusion { from: rfc3339(at_ns), keep: word(keep).to_owned() });
     }
 
     /// Whether it is to be told that media came at this time, which is told once in `every`.
@@ -235,6 +244,7 @@ impl LiveCall {
             bodies: bodies.into_iter().collect(),
             flows: flows.iter().flat_map(Flows::iter).map(flow_line).collect(),
             interrupted: self.interrupted,
+            excluded: self.excluded,
             flows_beyond: flows.as_ref().map_or(0, Flows::beyond),
             ..CallLine::default()
         })

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::crafted;
 use crate::message;
-use crate::script::{Line, Options, Script};
+use crate::script::{Line, Options, Script, bytes};
 
 /// A frame on the wire, and whether it must be kept.
 #[derive(Debug, Clone)]
@@ -64,7 +64,8 @@ fn media(script: &Script, line: &Line, at_ns: u64, going: &mut Going) -> Vec<Fra
         packet.extend(sequence.to_be_bytes());
         packet.extend((u32::from(sequence) * 160).to_be_bytes());
         packet.extend(ssrc.to_be_bytes());
-        packet.extend([0x55; 160]);
+        let said = options.get("say").unwrap_or("U").bytes().cycle();
+        packet.extend(said.take(160));
         packet
     };
     (0..count)
@@ -293,12 +294,4 @@ fn fragments(
         ip(from, to, 44, &[&header, *part].concat())
     };
     parts.iter().enumerate().map(part).collect()
-}
-
-fn bytes(hex: &str) -> Vec<u8> {
-    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let byte = |pair: &[u8]| {
-        u8::from_str_radix(std::str::from_utf8(pair).expect("digits"), 16).expect("a byte")
-    };
-    digits.chunks(2).map(byte).collect()
 }

@@ -93,12 +93,14 @@ fn send(desk: &Desk, frames: &[Frame]) -> std::process::Output {
 fn desk(script: &Script) -> Desk {
     let desk = Desk::new();
     for (number, (target, content)) in script.warrants.iter().enumerate() {
-        let liid = format!("W{number}");
-        if *content {
-            desk.warrant(&liid, &[target], EVER);
-        } else {
-            desk.iri_only_warrant(&liid, &[target]);
+        let file = desk.draft(&format!("W{number}"), &[target], EVER);
+        let path = desk.path(&file);
+        let mut text = fs::read_to_string(&path).expect("a draft") + &script.order;
+        if !content {
+            text = text.replace("\"iri-and-content\"\n", "\"iri-only\"\n");
         }
+        fs::write(&path, text).expect("a draft");
+        desk.fine(&["warrant", "sign", &file, "--key", "keys/court.key"]);
     }
     fs::write(desk.path("config.toml"), &script.config).expect("settings");
     desk
@@ -122,10 +124,10 @@ fn hold(script: &Script, desk: &Desk, frames: &[Frame], found: &Value) -> Result
     for number in 0..script.warrants.len() {
         let mut balance = wanted.clone();
         let kept = kept(desk, &format!("evidence/W{number}"));
-        let content = script.warrants[number].1;
+        let whole = script.warrants[number].1 && script.order.is_empty();
         for frame in &kept {
-            // Under a warrant for signalling, what was said is overwritten.
-            let came = |it: &&&[u8]| !content && is_masked(it, frame);
+            // What the warrant does not order is overwritten.
+            let came = |it: &&&[u8]| !whole && is_masked(it, frame);
             let frame = wanted.keys().find(came).copied().unwrap_or(frame);
             *balance.entry(frame).or_default() -= 1;
         }
@@ -159,6 +161,8 @@ fn hold(script: &Script, desk: &Desk, frames: &[Frame], found: &Value) -> Result
     if !found["volumes"].as_array().expect("volumes").is_empty() {
         desk.fine(&["verify", "evidence", "--trust", "trust"]);
     }
+    nowhere(script, desk)?;
+    audited(script, desk)?;
     for (name, wanted) in &script.counted.0 {
         let counted = &found["signalling"][name];
         if counted.as_u64() != wanted.parse().ok() {
@@ -179,6 +183,30 @@ fn hold(script: &Script, desk: &Desk, frames: &[Frame], found: &Value) -> Result
         expect(call, fields)?;
         if let Some(wanted) = fields.get("comment") {
             commented(desk, liid, wanted)?;
+        }
+    }
+    Ok(())
+}
+
+/// What must not be kept is in no file of the evidence.
+fn nowhere(script: &Script, desk: &Desk) -> Result<(), String> {
+    for path in desk.files("evidence") {
+        let bytes = fs::read(&path).expect("a file");
+        let has = |canary: &&Vec<u8>| bytes.windows(canary.len()).any(|part| part == **canary);
+        if let Some(canary) = script.canaries.iter().find(has) {
+            return Err(format!("{} in {}", String::from_utf8_lossy(canary), path.display()));
+        }
+    }
+    Ok(())
+}
+
+/// The audit has each line that the scenario says.
+fn audited(script: &Script, desk: &Desk) -> Result<(), String> {
+    for (event, details) in &script.audited {
+        let audit = desk.audit();
+        let has = |found: &Value| details.0.iter().all(|(name, wanted)| found[name] == **wanted);
+        if !audit.iter().any(|(name, found)| name == event && has(found)) {
+            return Err(format!("no {event} with {details:?} in {audit:#?}"));
         }
     }
     Ok(())

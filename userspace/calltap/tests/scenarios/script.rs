@@ -12,6 +12,9 @@
 //! - 1.0 eve:4000 bob:5000 rtp 50       a hyphen: nobody's business, must not be kept
 //! expect a1 header=From iri=4 cc=50    fields of the call's line; comment= is in one of its packets
 //! counted fragments_cut=1              what the program says it counted of signalling
+//! order dtmf = 'mask'                  a field more of each warrant; then frames may be kept masked
+//! canary secret                        a text, or hex=00ff, that must be nowhere in the evidence
+//! audited party-excluded calls=1       a line of the audit, and details of it
 //! ```
 //!
 //! Whatever stands without a hyphen must be in the evidence, byte for byte and once a warrant, and
@@ -30,6 +33,9 @@ pub(crate) struct Script {
     pub(crate) lines: Vec<Line>,
     pub(crate) expected: Vec<(String, Options)>,
     pub(crate) counted: Options,
+    pub(crate) order: String,
+    pub(crate) canaries: Vec<Vec<u8>>,
+    pub(crate) audited: Vec<(String, Options)>,
     /// Whether it also runs on a wire.
     pub(crate) wire: bool,
 }
@@ -83,6 +89,12 @@ impl Script {
                     script.calls.insert(words[0].clone(), (words[1].clone(), words[2].clone()));
                 }
                 "wire" => script.wire = true,
+                "order" => script.order += &format!("{}\n", words.join(" ")),
+                "canary" => script.canaries.push(match words[0].strip_prefix("hex=") {
+                    Some(hex) => bytes(hex),
+                    None => words[0].clone().into_bytes(),
+                }),
+                "audited" => script.audited.push((words[0].clone(), options(&words[1..]))),
                 "counted" => script.counted = options(&words),
                 "expect" => script.expected.push((words[0].clone(), options(&words[1..]))),
                 "-" => script.lines.push(Line::parse(&words, false)),
@@ -128,6 +140,15 @@ fn options(words: &[String]) -> Options {
         (name.to_owned(), value.to_owned())
     };
     Options(words.iter().map(pair).collect())
+}
+
+/// Bytes of hexadecimal digits, whatever stands between.
+pub(crate) fn bytes(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let byte = |pair: &[u8]| {
+        u8::from_str_radix(std::str::from_utf8(pair).expect("digits"), 16).expect("a byte")
+    };
+    digits.chunks(2).map(byte).collect()
 }
 
 /// Words parted by spaces; double quotes hold some together.

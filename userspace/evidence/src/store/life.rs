@@ -58,6 +58,10 @@ impl Store {
         let version = warrant.version().to_string();
         let urgent = draft.urgent.to_string();
         let identifiers = kinds(warrant.identifiers());
+        let excluded = match draft.excluded.len() {
+            0 => String::new(),
+            parties => parties.to_string(),
+        };
         let owner = fs::metadata(warrant.path()).map(|file| file.uid().to_string());
         let owner = owner.unwrap_or_default();
         let details = [
@@ -67,6 +71,7 @@ impl Store {
             ("jurisdiction", &draft.jurisdiction),
             ("deliver", draft.deliver.as_str()),
             ("identifiers", &identifiers),
+            ("excluded", &excluded),
             ("urgent", &urgent),
             ("legal_basis", draft.legal_basis.as_deref().unwrap_or_default()),
             ("offence_class", draft.offence_class.as_deref().unwrap_or_default()),

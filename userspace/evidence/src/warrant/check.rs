@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::identifier::{Identifier, Lengths};
-use super::{Code, Draft, Refusal};
+use super::{Code, Draft, Excluded, Refusal};
 use crate::clock;
 use crate::trust::{Policy, Trust, TrustedKey, Validity};
 
@@ -65,10 +65,35 @@ pub(super) fn fields(
             Err(what) => return refuse(Code::BadTarget, format!("target `{target}`: {what}")),
         }
     }
+    if let Err(what) = exclusions(draft, &identifiers, parse) {
+        return refuse(Code::BadExclusion, what);
+    }
     if until_ns <= from_ns {
         return refuse(Code::WindowInverted, "`not_after` is not after `not_before`".to_owned());
     }
     Ok(Checked { from_ns, until_ns, identifiers })
+}
+
+/// Parties that a warrant excludes can be told from others in signalling alone.
+fn exclusions(draft: &Draft, targets: &[Identifier], parse: ParseTarget<'_>) -> Result<(), String> {
+    const MOST: usize = 1000;
+    if draft.excluded.len() > MOST {
+        return Err(format!("more than {MOST} parties are excluded"));
+    }
+    for Excluded { identifier, .. } in &draft.excluded {
+        let refuse = |what: &str| Err(format!("excluded `{identifier}`: {what}"));
+        match parse(identifier) {
+            Ok(Identifier::Ip { .. }) => return refuse("an address does not say who speaks"),
+            Ok(_) if draft.targets.contains(identifier) => return refuse("it is a target as well"),
+            Ok(_) => {}
+            Err(what) => return refuse(&what),
+        }
+    }
+    let is_address = |it: &Identifier| matches!(it, Identifier::Ip { .. });
+    if !draft.excluded.is_empty() && targets.iter().any(is_address) {
+        return Err("of what an address target sends nobody can tell with whom".to_owned());
+    }
+    Ok(())
 }
 
 /// A first version supersedes nothing, and every other one something.

@@ -8,6 +8,7 @@ use toml::{Table, Value};
 use crate::age::Recipient;
 
 use super::Code;
+use super::excluded::{self, Excluded};
 use super::fields::Fields;
 
 /// What is delivered of a target's calls.
@@ -71,6 +72,8 @@ pub struct Draft {
     pub urgent: bool,
     /// Whether the authority means targets that stand for many: `sip:user@*`, `sip:host`, networks.
     pub wide_targets: bool,
+    /// Parties whose calls with a target are not kept, or not what is said in them.
+    pub excluded: Vec<Excluded>,
     /// Whether the keys of media are overwritten in session descriptions, or kept.
     pub redact_sdes_keys: bool,
     /// Counts the versions under one LIID; the first need not say that it is 1.
@@ -92,12 +95,13 @@ const REQUIRED: [&str; 8] = [
 ];
 
 /// What a warrant may have.
-const OPTIONAL: [&str; 8] = [
+const OPTIONAL: [&str; 9] = [
     "legal_basis",
     "offence_class",
     "recipient",
     "urgent",
     "wide_targets",
+    "excluded",
     "sdes_keys",
     "version",
     "supersedes",
@@ -145,21 +149,24 @@ impl Draft {
     }
 
     /// The optional fields that say something: what each means, its name, and its value.
-    fn optional_lines(&self) -> Vec<(&'static str, &'static str, Value)> {
-        let text = |text: &Option<String>| text.clone().map(Value::String);
-        let flag = |set: bool| set.then_some(Value::Boolean(true));
-        let redact = self.redact_sdes_keys.then(|| Value::String("redact".to_owned()));
-        let version = self.version.map(|number| Value::Integer(number.into()));
+    fn optional_lines(&self) -> Vec<(&'static str, &'static str, String)> {
+        let value = |value: Value| value.to_string();
+        let text = |text: &Option<String>| text.clone().map(|text| value(text.into()));
+        let flag = |set: bool| set.then(|| value(true.into()));
+        let redact = self.redact_sdes_keys.then(|| value("redact".into()));
+        let version = self.version.map(|number| value(i64::from(number).into()));
+        let recipient = self.recipient.as_ref().map(|it| value(it.to_string().into()));
         let lines = [
             ("The provision of law that it stands on.", "legal_basis", text(&self.legal_basis)),
             ("The class of offence.", "offence_class", text(&self.offence_class)),
-            (
-                "To whom its evidence is sealed (age, X25519).",
-                "recipient",
-                self.recipient.as_ref().map(|it| Value::String(it.to_string())),
-            ),
+            ("To whom its evidence is sealed (age, X25519).", "recipient", recipient),
             ("It was given in an urgent procedure.", "urgent", flag(self.urgent)),
             ("A target that stands for many is meant.", "wide_targets", flag(self.wide_targets)),
+            (
+                "Whose calls with a target are kept as signalling alone, or not at all.",
+                "excluded",
+                excluded::to_value(&self.excluded),
+            ),
             ("The keys of media are not kept.", "sdes_keys", redact),
             ("The version under this LIID.", "version", version),
             ("SHA-256 of the version before.", "supersedes", text(&self.supersedes)),
@@ -194,6 +201,7 @@ impl Draft {
                 .map_err(|what| (Code::BadField, format!("`recipient`: {what}")))?,
             urgent: fields.flag("urgent")?,
             wide_targets: fields.flag("wide_targets")?,
+            excluded: excluded::from_table(&table)?,
             redact_sdes_keys: fields.is_second("sdes_keys", ["keep", "redact"])?,
             version: fields.number("version")?,
             supersedes: fields.optional_text("supersedes")?,

@@ -8,6 +8,7 @@
 mod acts;
 mod check;
 mod draft;
+mod excluded;
 mod fields;
 mod identifier;
 mod load;
@@ -17,6 +18,7 @@ mod versions;
 pub use acts::{Act, Deed, acts_path, perform, revocation_path};
 pub use check::ParseTarget;
 pub use draft::{Deliver, Draft};
+pub use excluded::{Excluded, Keep};
 pub use identifier::{Identifier, Kind, Lengths};
 pub use load::{MAX_BYTES, check_draft, load, sign, signature_path};
 pub use refusal::{Code, Refusal};

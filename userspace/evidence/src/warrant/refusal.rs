@@ -33,6 +33,8 @@ pub enum Code {
     NoTarget,
     /// A target is none that calltap can recognise.
     BadTarget,
+    /// A party is excluded that cannot be recognised, or told from others.
+    BadExclusion,
     /// The window ends before it begins.
     WindowInverted,
     /// The window has not begun.
@@ -97,6 +99,7 @@ impl Code {
             Self::BadLiid => "bad-liid",
             Self::NoTarget => "no-target",
             Self::BadTarget => "bad-target",
+            Self::BadExclusion => "bad-exclusion",
             Self::WindowInverted => "window-inverted",
             Self::NotYetInForce => "not-yet-in-force",
             Self::Expired => "expired",
@@ -146,6 +149,7 @@ impl Code {
             | Self::BadLiid
             | Self::NoTarget
             | Self::BadTarget
+            | Self::BadExclusion
             | Self::WindowInverted
             | Self::BadVersion => "have the authority correct it and sign it again",
             Self::WideTarget => {

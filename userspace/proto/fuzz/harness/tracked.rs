@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use calltap_proto::packet::LinkType;
-use calltap_proto::{CallKey, Event, Kept, Limits, Timestamp, Tracker, Warrant, target};
+use calltap_proto::{
+    CallKey, Event, Excluded, Keep, Kept, Limits, Timestamp, Tracker, Warrant, target,
+};
 
 use super::frame::{DESCRIPTION, message};
 use super::{frame, input::Input};
@@ -31,12 +33,18 @@ fn warrant(id: u32, target: &str, content: bool) -> Warrant {
         not_before: Timestamp(0),
         not_after: Timestamp::MAX,
         content,
+        excluded: Vec::new(),
         next_cin: 1,
     }
 }
 
 /// Nobody whom a fuzzer finds by chance.
 const NOBODY: &str = "sip:quxwvzjkfpyhgbtdmcnl0173948265@qzkxjvwpyf.example";
+
+/// Whom two of the warrants exclude.
+fn bob(keep: Keep) -> Excluded {
+    Excluded { party: target::parse("sip:bob@example.org").unwrap(), keep }
+}
 
 /// Small bounds, so that a short input reaches them.
 fn limits() -> Limits {
@@ -68,6 +76,11 @@ pub(crate) fn pipeline(data: &[u8]) {
             warrant(1, "sip:alice@example.net", true),
             warrant(2, "tel:+3225550100", false),
             warrant(3, NOBODY, true),
+            Warrant {
+                excluded: vec![bob(Keep::Nothing)],
+                ..warrant(4, "sip:alice@example.net", true)
+            },
+            Warrant { excluded: vec![bob(Keep::Iri)], ..warrant(5, "sip:alice@example.net", true) },
         ]
     };
     run(&frames, warrants(), limits());
@@ -162,6 +175,8 @@ struct Ledger<'a> {
     frames: &'a [Fed],
     open: BTreeMap<CallKey, BTreeSet<SocketAddr>>,
     warrants: BTreeSet<u32>,
+    /// Calls in which an excluded party takes part, while they are open.
+    excluded: BTreeSet<CallKey>,
     given: BTreeSet<(u32, u32)>,
     out: Vec<Out>,
 }
@@ -174,6 +189,7 @@ impl Ledger<'_> {
                 assert!(new, "{call} opened twice");
                 self.warrants.insert(call.warrant);
             }
+            Event::Excluded { call: Some(call), .. } => drop(self.excluded.insert(*call)),
             Event::Message { call, frames, start_line, flaw, .. } => {
                 assert!(self.open.contains_key(call), "a message of no open call");
                 for frame in *frames {
@@ -188,6 +204,7 @@ impl Ledger<'_> {
                 });
             }
             Event::MediaOpened { call, endpoint, .. } => {
+                assert!(!self.excluded.contains(call), "media of a call with an excluded party");
                 self.open.get_mut(call).expect("media of an open call").insert(*endpoint);
             }
             Event::MediaClosed { call, endpoint, .. } => {
@@ -195,6 +212,7 @@ impl Ledger<'_> {
                 assert!(open.remove(endpoint), "{endpoint} closed, and was not open");
             }
             Event::CallEnded { call, .. } => {
+                self.excluded.remove(call);
                 let left = self.open.remove(call).expect("an open call ends");
                 assert!(left.is_empty(), "{left:?} outlive their call");
             }

@@ -61,6 +61,11 @@ impl Follower {
         }
         let mut call = self.call(call_id.unwrap_or_default(), at, sink);
         call.parties.learn(arrival.path, message);
+        let shown = match message {
+            Some(message) => self.warrants.exclusions(at, message),
+            None => self.warrants.exclusions_unparsed(at, arrival.bytes),
+        };
+        self.exclude(&mut call, &shown, at, sink);
         let nameless = Opening { method: b"", from: b"", to: b"", at };
         let opening = message.map_or(nameless, |message| Opening::of(message, at));
         for hit in &hits {

@@ -97,7 +97,7 @@ impl Calls {
         self.by_call_id.get_mut(call_id).map(|call| &mut **call)
     }
 
-    /// A call that no warrant covers any more is forgotten.
+    /// A call that no warrant covers any more is forgotten, unless one forbids to keep it.
     pub(super) fn put(&mut self, mut call: Box<Followed>) {
         if call.is_rebound() {
             for key in core::mem::take(&mut call.filed) {
@@ -107,7 +107,7 @@ impl Calls {
             let filed = call.filed.iter().map(|key| (*key, call.call_id.clone()));
             self.by_key.extend(filed);
         }
-        if call.is_unbound() {
+        if call.is_done() {
             self.kinship.forget(&call.call_id);
         } else {
             self.by_due.insert((call.due, call.call_id.clone()));

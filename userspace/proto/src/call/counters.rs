@@ -40,6 +40,8 @@ pub struct Counters {
     pub sctp_repeated: u64,
     /// Messages with the Call-ID of a target's call from those who take no part in it.
     pub foreign: u64,
+    /// Calls in which a party takes part that a warrant excludes, once for each warrant.
+    pub excluded: u64,
     /// Strangers' messages that were held for a moment, in memory alone.
     pub held: u64,
     /// Strangers' messages that were held and overwritten before their time, for want of room.
@@ -72,6 +74,7 @@ impl Counters {
             ("sctp_given_up", self.sctp_given_up),
             ("sctp_repeated", self.sctp_repeated),
             ("foreign", self.foreign),
+            ("excluded", self.excluded),
             ("held", self.held),
             ("hold_overwritten", self.hold_overwritten),
             ("joins_refused", self.joins_refused),

@@ -158,6 +158,9 @@ impl Follower {
         let Some(bytes) = early.first().map(|early| early.bytes.clone()) else { return };
         let Some(message) = Message::parse(&bytes) else { return };
         let at = early.first().map_or(call.due, |early| early.at);
+        self.tie(&mut call, &kin.call_id, at, sink);
+        let shown = self.shown(at, &message, &early);
+        self.exclude(&mut call, &shown, at, sink);
         self.join(&mut call, kin, &Opening::of(&message, at), sink);
         self.give_early(&mut call, early, sink);
         self.calls.put(call);

@@ -1,10 +1,11 @@
 //! One Call-ID that is followed: for which warrants, and which endpoints are open for it.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use super::exclusion::Exclusion;
 use super::legs::{Legs, Wanted};
 use super::limits::Limits;
 use super::matching::Warrants;
@@ -13,7 +14,7 @@ use super::progress::{Ended, Progress};
 use crate::event::{Cause, Event};
 use crate::target::Identity;
 use crate::time::Timestamp;
-use crate::warrant::{CallKey, Warrant};
+use crate::warrant::{CallKey, Keep, Warrant};
 
 type Sink<'s> = dyn FnMut(Event<'_>) + 's;
 
@@ -30,6 +31,10 @@ pub(super) struct Followed {
     pub(super) filed: Vec<CallKey>,
     /// Its end may have been missed: whoever announces one of its endpoints has it.
     pub(super) is_uncertain: bool,
+    /// What is kept of it under warrants that exclude one of its parties.
+    pub(super) exclusions: Vec<Exclusion>,
+    /// The Call-IDs of calls that are joined to it, or it to them.
+    pub(super) ties: BTreeSet<Box<[u8]>>,
     bindings: Vec<Binding>,
     open: BTreeMap<SocketAddr, Open>,
     /// When to look at it without a message.
@@ -63,6 +68,8 @@ impl Followed {
             joined: 0,
             filed: Vec::new(),
             is_uncertain: false,
+            exclusions: Vec::new(),
+            ties: BTreeSet::new(),
             bindings: Vec::new(),
             open: BTreeMap::new(),
             due: Timestamp(0),
@@ -75,6 +82,12 @@ impl Followed {
 
     pub(super) fn is_unbound(&self) -> bool {
         self.bindings.is_empty()
+    }
+
+    /// Whether nothing has to be known of it any more; of a call of which nothing is kept that is
+    /// known to its end.
+    pub(super) fn is_done(&self) -> bool {
+        self.is_unbound() && self.exclusions.is_empty()
     }
 
     /// Whether its call keys are others than those under which it can be found.
@@ -108,8 +121,13 @@ impl Followed {
         sink: &mut Sink<'_>,
     ) {
         let key = CallKey { warrant: warrant.id, cin };
-        let &Warrant { content, not_before, not_after, .. } = warrant;
+        let &Warrant { not_before, not_after, .. } = warrant;
+        let excluded = self.excluded(warrant.id);
+        let content = warrant.content && excluded.is_none();
         announce(key, sink);
+        if let Some(keep) = excluded {
+            sink(Event::Excluded { warrant: key.warrant, call: Some(key), keep, at });
+        }
         self.bindings.push(Binding { key, target: target.clone(), content, not_before, not_after });
         if content {
             self.open_all(key, at, sink);
@@ -198,6 +216,7 @@ impl Followed {
 
     /// Ends the call under all its warrants.
     pub(super) fn end(&mut self, ended: Ended, sink: &mut Sink<'_>) {
+        self.exclusions.clear();
         for binding in core::mem::take(&mut self.bindings) {
             self.end_binding(&binding, ended, sink);
         }
@@ -226,7 +245,8 @@ impl Followed {
                 continue;
             };
             let had_content = binding.content;
-            (binding.content, binding.not_after) = (warrant.content, warrant.not_after);
+            binding.content = warrant.content && self.excluded(warrant.id).is_none();
+            binding.not_after = warrant.not_after;
             binding.not_before = warrant.not_before;
             match (had_content, binding.content) {
                 (false, true) => self.open_all(binding.key, now, sink),
@@ -235,7 +255,44 @@ impl Followed {
             }
             self.bindings.push(binding);
         }
+        self.exclusions.retain(|exclusion| warrants.get(exclusion.warrant).is_some());
         self.set_due(limits);
+    }
+
+    /// A party takes part that a warrant excludes; says whether less is kept therefore.
+    pub(super) fn exclude(
+        &mut self,
+        exclusion: Exclusion,
+        at: Timestamp,
+        sink: &mut Sink<'_>,
+    ) -> bool {
+        let Exclusion { warrant, keep } = exclusion;
+        if self.excluded(warrant).is_some_and(|before| before <= keep) {
+            return false;
+        }
+        self.exclusions.retain(|it| it.warrant != warrant);
+        self.exclusions.push(exclusion);
+        let place = self.bindings.iter().position(|binding| binding.key.warrant == warrant);
+        let call = place.and_then(|place| self.bindings.get(place)).map(|binding| binding.key);
+        // Of a call that has no number yet it is told once it has one.
+        if call.is_some() || keep == Keep::Nothing {
+            sink(Event::Excluded { warrant, call, keep, at });
+        }
+        let Some(place) = place else { return true };
+        match keep {
+            Keep::Nothing => {
+                let binding = self.bindings.remove(place);
+                self.end_binding(&binding, Ended { at, cause: Cause::Excluded }, sink);
+            }
+            Keep::Iri => {
+                let binding = self.bindings.get_mut(place);
+                let had_content = binding.map(|it| core::mem::take(&mut it.content));
+                if let (Some(true), Some(call)) = (had_content, call) {
+                    self.close_all(call, at, sink);
+                }
+            }
+        }
+        true
     }
 
     fn end_binding(&self, binding: &Binding, ended: Ended, sink: &mut Sink<'_>) {

@@ -179,6 +179,11 @@ impl Follower {
         let early = if is_new || is_fresh { self.early(&mut call, &frames) } else { Vec::new() };
         let first = early.first().map_or(at, |early| early.at.min(at));
         let opening = Opening::of(message, first);
+        if let Some(kin) = &kin {
+            self.tie(&mut call, &kin.call_id, at, sink);
+        }
+        let shown = self.shown(at, message, &early);
+        self.exclude(&mut call, &shown, at, sink);
         for hit in &hits {
             self.bind(&mut call, hit, &opening, sink);
         }

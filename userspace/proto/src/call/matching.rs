@@ -10,15 +10,17 @@ use super::path::Path;
 use crate::sip::{self, Clue, Header, Message, StartLine, Uri};
 use crate::target::{Entry, Identity, Index, Numbering, is_global};
 use crate::time::Timestamp;
-use crate::warrant::Warrant;
+use crate::warrant::{Excluded, Warrant};
 
 /// The warrants, and where to look their targets up.
 #[derive(Debug, Default)]
 pub(super) struct Warrants {
-    list: Vec<Warrant>,
+    pub(super) list: Vec<Warrant>,
     index: Index,
+    /// Parties that are excluded: an entry's target is its place among these.
+    pub(super) excluded: Index,
     numbering: Numbering,
-    bindings: Bindings,
+    pub(super) bindings: Bindings,
 }
 
 /// A target that a message names.
@@ -40,7 +42,7 @@ const UNPARSED: &str = "unparsed";
 
 /// Where a target may be named, the most telling place first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+pub(super) enum Place {
     From,
     To,
     PAssertedIdentity,
@@ -62,7 +64,7 @@ enum Place {
 
 impl Place {
     /// The header fields looked into by default; Contact says who registers and nothing else.
-    fn of(header: Header, method: &[u8]) -> Option<Self> {
+    pub(super) fn of(header: Header, method: &[u8]) -> Option<Self> {
         Some(match header {
             Header::From => Self::From,
             Header::To => Self::To,
@@ -91,6 +93,7 @@ impl Warrants {
     /// Takes the place of the warrants before; a CIN is never given twice.
     pub(super) fn replace(&mut self, mut warrants: Vec<Warrant>) {
         let mut index = Index::new(self.numbering.clone());
+        let mut excluded = Index::new(self.numbering.clone());
         for (place, warrant) in warrants.iter_mut().enumerate() {
             if let Some(before) = self.get(warrant.id) {
                 warrant.next_cin = warrant.next_cin.max(before.next_cin);
@@ -98,13 +101,16 @@ impl Warrants {
             for (target, identity) in warrant.targets.iter().enumerate() {
                 index.insert(identity, Entry { warrant: place, target });
             }
+            for (target, Excluded { party, .. }) in warrant.excluded.iter().enumerate() {
+                excluded.insert(party, Entry { warrant: place, target });
+            }
         }
         self.list = warrants;
-        self.index = index;
+        (self.index, self.excluded) = (index, excluded);
         let Self { bindings, list, .. } = self;
         bindings.retain(|id, target| {
             let warrant = list.iter().find(|warrant| warrant.id == id);
-            warrant.is_some_and(|warrant| warrant.targets.contains(target))
+            warrant.is_some_and(|it| it.targets.contains(target) || it.excludes(target).is_some())
         });
     }
 
@@ -129,15 +135,20 @@ impl Warrants {
         Some(cin)
     }
 
-    /// Takes note of a registration, and of where it binds a target.
+    /// Takes note of a registration, and of where it binds a target, or a party that is excluded.
     pub(super) fn register(&mut self, at: Timestamp, message: &Message<'_>, path: Path) {
         let Some(registration) = Registration::of(message) else { return };
         let Some(uri) = Uri::parse(registration.address) else { return };
-        let Self { list, index, bindings, .. } = self;
+        let Self { list, index, excluded, bindings, .. } = self;
+        let in_force = |place: usize| list.get(place).filter(|warrant| warrant.in_force(at));
         let mut targets = Vec::new();
         index.uri(&uri, &mut |Entry { warrant, target }| {
-            let warrant = list.get(warrant).filter(|warrant| warrant.in_force(at));
+            let warrant = in_force(warrant);
             targets.extend(warrant.and_then(|it| Some((it.id, it.targets.get(target)?))));
+        });
+        excluded.uri(&uri, &mut |Entry { warrant, target }| {
+            let warrant = in_force(warrant);
+            targets.extend(warrant.and_then(|it| Some((it.id, &it.excluded.get(target)?.party))));
         });
         if !targets.is_empty() {
             bindings.learn(at, path, &registration, &targets);
@@ -201,6 +212,25 @@ impl Warrants {
     }
 }
 
+/// Whose credentials a value has: `Digest username="alice", realm="example.net"`.
+pub(super) struct Account<'a> {
+    name: &'a [u8],
+    pub(super) user: &'a [u8],
+    pub(super) host: &'a [u8],
+}
+
+impl<'a> Account<'a> {
+    /// The name may hold a realm of its own.
+    pub(super) fn of(value: &'a [u8]) -> Option<Self> {
+        let name = sip::credential(value, b"username")?;
+        let (user, host) = match memchr::memchr(b'@', name) {
+            Some(at) => (name.get(..at), name.get(at + 1..)),
+            None => (Some(name), sip::credential(value, b"realm")),
+        };
+        Some(Self { name, user: user.unwrap_or_default(), host: host.unwrap_or_default() })
+    }
+}
+
 struct Hits<'w, 'a> {
     warrants: &'w Warrants,
     at: Timestamp,
@@ -232,14 +262,8 @@ impl<'a> Hits<'_, 'a> {
         });
     }
 
-    /// `Digest username="alice", realm="example.net"`: the name may hold a realm of its own.
     fn credentials(&mut self, place: Place, header: &'static str, value: &'a [u8]) {
-        let Some(name) = sip::credential(value, b"username") else { return };
-        let (user, host) = match memchr::memchr(b'@', name) {
-            Some(at) => (name.get(..at), name.get(at + 1..)),
-            None => (Some(name), sip::credential(value, b"realm")),
-        };
-        let (user, host) = (user.unwrap_or_default(), host.unwrap_or_default());
+        let Some(Account { name, user, host }) = Account::of(value) else { return };
         let index = &self.warrants.index;
         let mut add = |entry| self.add(entry, place, header, Cow::Borrowed(name));
         index.user(user, host, &mut add);
@@ -281,6 +305,7 @@ mod tests {
         warrants.replace(std::vec![Warrant {
             id: 1,
             targets: std::vec![target::parse(target).unwrap()],
+            excluded: std::vec![],
             not_before: Timestamp(10),
             not_after: Timestamp(20),
             content: true,

@@ -7,6 +7,7 @@ mod calls;
 mod counters;
 mod datagrams;
 mod early;
+mod exclusion;
 mod followed;
 mod follower;
 mod hold;

@@ -10,7 +10,7 @@ use super::replaces::replaced;
 use crate::event::{Event, Joined, Matched};
 use crate::sip::{self, Message};
 use crate::time::Timestamp;
-use crate::warrant::CallKey;
+use crate::warrant::{CallKey, Keep};
 
 /// What opens a call.
 #[derive(Clone, Copy)]
@@ -115,7 +115,7 @@ impl Follower {
         opening: &Opening<'_>,
         sink: &mut Sink<'_>,
     ) {
-        if call.is_bound(id) {
+        if call.is_bound(id) || call.excluded(id) == Some(Keep::Nothing) {
             return;
         }
         let Some(cin) = self.cin(id, &call.call_id) else { return };

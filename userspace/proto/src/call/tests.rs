@@ -4,6 +4,7 @@ mod calls;
 mod dialogs;
 mod disorder;
 mod early;
+mod exclusions;
 mod fragments;
 mod joins;
 mod limits;

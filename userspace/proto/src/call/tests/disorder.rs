@@ -73,7 +73,10 @@ proptest! {
             Event::Message { call, frames, .. } => {
                 assert!(calls.contains(&call) && frames.len() <= 1);
             }
-            Event::Reassembled { .. } | Event::Late { .. } | Event::Body { .. } => {}
+            Event::Excluded { .. }
+            | Event::Reassembled { .. }
+            | Event::Late { .. }
+            | Event::Body { .. } => {}
         };
         let mut tenths = 0;
         for (message, wait) in steps {

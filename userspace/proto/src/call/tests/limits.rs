@@ -170,7 +170,10 @@ proptest! {
             }
             Event::MediaClosed { call, endpoint, .. } => assert!(open.remove(&(call, endpoint))),
             Event::Message { call, .. } => assert!(calls.contains(&call)),
-            Event::Reassembled { .. } | Event::Late { .. } | Event::Body { .. } => {}
+            Event::Excluded { .. }
+            | Event::Reassembled { .. }
+            | Event::Late { .. }
+            | Event::Body { .. } => {}
         };
         for (message, cseq, sdp, wait) in lines {
             at += wait;

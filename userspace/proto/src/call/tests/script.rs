@@ -8,7 +8,8 @@
 //! Time in seconds, the hop, method or status and method, CSeq, and options: `sdp=PORT` (at the
 //! sender's host) or `sdp=ADDRESS:PORT`, `a=` attributes parted by `|` with `_` for blanks, `tag=`
 //! for the callee's and `ftag=` for the caller's, `in` for a request within the dialog, `by=B` for
-//! one that B made, `id=` for another Call-ID, `from=` for another caller, `h=` for further header
+//! one that B made, `id=` for another Call-ID, `from=` for another caller, `to=` for another
+//! callee, `h=` for further header
 //! fields written as attributes are, `branch=` and `expires=` for what they are.
 
 use std::fmt::Write;
@@ -39,6 +40,7 @@ pub(super) fn warrant() -> Warrant {
         not_before: Timestamp(0),
         not_after: Timestamp::MAX,
         content: true,
+        excluded: Vec::new(),
         next_cin: 1,
     }
 }
@@ -87,7 +89,7 @@ pub(super) fn message(line: &str) -> Scripted {
     let seconds = words.next().and_then(|word| word.parse().ok()).expect("a time");
     let hop: Vec<char> = words.next().expect("a hop").chars().collect();
     let host = |name| HOSTS.iter().find(|(host, _)| *host == name).expect("a host").1;
-    let (from, to) = (host(hop[0]), host(hop[2]));
+    let (from, towards) = (host(hop[0]), host(hop[2]));
     let first = words.next().expect("a method or status");
     let status = first.parse::<u16>().ok();
     let method = if status.is_some() { words.next().expect("a method") } else { first };
@@ -99,11 +101,12 @@ pub(super) fn message(line: &str) -> Scripted {
     let known = option("in").is_some() || option("by").is_some() || status.is_some_and(|s| s > 100);
     let (caller, tag) = (option("from").unwrap_or("alice"), option("ftag").unwrap_or("a"));
     let alice = format!("<sip:{caller}@example.net>;tag={tag}");
-    let bob = format!("<sip:bob@example.org>{}", if known { &callee } else { "" });
+    let to = option("to").unwrap_or("bob");
+    let bob = format!("<sip:{to}@example.org>{}", if known { &callee } else { "" });
     let (caller, called) = if option("by").is_some() { (bob, alice) } else { (alice, bob) };
     let start = match status {
         Some(status) => format!("SIP/2.0 {status} Said"),
-        None => format!("{method} sip:bob@example.org SIP/2.0"),
+        None => format!("{method} sip:{to}@example.org SIP/2.0"),
     };
     let body = option("sdp").map_or(String::new(), |sdp| description(sdp, from, option("a")));
     let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
@@ -119,7 +122,7 @@ pub(super) fn message(line: &str) -> Scripted {
         option("id").unwrap_or("1"),
         body.len()
     );
-    Scripted { seconds, from: format!("{from}:5060"), to: format!("{to}:5060"), text }
+    Scripted { seconds, from: format!("{from}:5060"), to: format!("{towards}:5060"), text }
 }
 
 fn description(sdp: &str, host: &str, attributes: Option<&str>) -> String {
@@ -139,6 +142,10 @@ pub(super) fn note(log: &mut String, event: &Event<'_>) {
             let joined = joined.map_or(String::new(), |it| format!(" as {} is", it.cin));
             writeln!(log, "{} {call} opened by {}{joined}", second(*at), matched.header)
         }
+        Event::Excluded { warrant, call, keep, at } => match call {
+            Some(call) => writeln!(log, "{} {call} excluded: {keep:?}", second(*at)),
+            None => writeln!(log, "{} excluded by {warrant}: {keep:?}", second(*at)),
+        },
         Event::Message { call, at, start_line, flaw, .. } => {
             let start = String::from_utf8_lossy(start_line);
             let mut words = start.split(' ');
