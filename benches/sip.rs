@@ -96,6 +96,7 @@ fn tracker() -> Tracker {
         not_after: Timestamp::MAX,
         content: true,
         excluded: Vec::new(),
+        sided: false,
         next_cin: 1,
     }]);
     tracker

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use calltap_evidence::age::Recipient;
+use calltap_evidence::record::Direction;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -215,6 +216,9 @@ pub struct NewWarrant {
     /// Keep of calls in which this party takes part the signalling alone; may be repeated
     #[arg(long, value_name = "PARTY")]
     pub exclude_content: Vec<String>,
+    /// Keep the content of one direction alone: from-target or to-target
+    #[arg(long, value_name = "DIRECTION")]
+    pub direction: Option<Direction>,
     /// Keep no keys of media: they are overwritten in session descriptions
     #[arg(long)]
     pub redact_sdes_keys: bool,

@@ -5,9 +5,9 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-use calltap_evidence::record::{Authority, Kind, Record};
-use calltap_proto::CallKey;
+use calltap_evidence::record::{Authority, Kind, Record, Way};
 use calltap_proto::media::MediaTable;
+use calltap_proto::{CallKey, Side};
 
 /// What ties an endpoint to a call: on whose authority, and which call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub enum Command {
     /// Packets between the endpoint and another one of the call may be the call's, though nobody
     /// announced it.
     Presume(SocketAddr, Binding),
+    /// Whose the endpoint of the call is.
+    Tell(SocketAddr, CallKey, Side),
     /// They are no longer.
     Close(SocketAddr, CallKey),
     /// Packets between this endpoint of the call and this peer are the call's, though nobody
@@ -85,6 +87,8 @@ struct Open {
     binding: Binding,
     /// Its peers are known, and whoever else sends there is a stranger.
     settled: bool,
+    /// Whose it is, where that is to be told.
+    side: Side,
     /// Nobody announced it: it is where a NAT may have put one that was.
     presumed: bool,
 }
@@ -143,6 +147,13 @@ impl Content {
                     owners.push(call);
                 }
             }
+            Command::Tell(endpoint, call, side) => {
+                for open in self.endpoints.bindings_mut(endpoint) {
+                    if open.binding.call == call {
+                        open.side = side;
+                    }
+                }
+            }
             Command::Settle(endpoint, call) => self.settle(endpoint, |it| it.call == call),
             Command::OpenNetwork(network, binding) => self.networks.push((network, binding)),
             Command::CloseNetwork(network, warrant) => self
@@ -165,8 +176,9 @@ impl Content {
     }
 
     fn open(&mut self, endpoint: SocketAddr, binding: Binding, presumed: bool) {
+        let side = self.side(endpoint, binding.call);
         self.endpoints.close(endpoint, |open| open.binding.call == binding.call);
-        self.endpoints.open(endpoint, Open { binding, settled: false, presumed });
+        self.endpoints.open(endpoint, Open { binding, settled: false, side, presumed });
     }
 
     fn unpin(&mut self, which: impl Fn(&(SocketAddr, SocketAddr), &CallKey) -> bool) {
@@ -179,6 +191,48 @@ impl Content {
     fn settle(&mut self, endpoint: SocketAddr, which: impl Fn(&Binding) -> bool) {
         for open in self.endpoints.bindings_mut(endpoint) {
             open.settled |= which(&open.binding);
+        }
+    }
+
+    fn side(&self, endpoint: SocketAddr, call: CallKey) -> Side {
+        let mut bound = self.endpoints.bindings(endpoint).iter();
+        bound.find(|open| open.binding.call == call).map(|open| open.side).unwrap_or_default()
+    }
+
+    /// Whether a packet of a call goes the way that its warrant orders.
+    ///
+    /// Where one end alone is announced, the other is that of the other side; an end that both or
+    /// neither of the sides have tells nothing.
+    fn is_ordered(&self, binding: &Binding, source: SocketAddr, destination: SocketAddr) -> bool {
+        if binding.authority.direction().is_none() {
+            return true;
+        }
+        let known = |endpoint| self.endpoints.bindings(endpoint).iter();
+        let of_call = |endpoint| known(endpoint).find(|it| it.binding.call == binding.call);
+        let side = |endpoint| of_call(endpoint).map(|open| open.side);
+        let way = match (side(source), side(destination)) {
+            (Some(Side::Target), Some(Side::Target)) => Way { from_target: true, to_target: true },
+            (Some(Side::Target), Some(Side::Peer) | None) | (None, Some(Side::Peer)) => {
+                Way { from_target: true, to_target: false }
+            }
+            (Some(Side::Peer) | None, Some(Side::Target)) | (Some(Side::Peer), None) => {
+                Way { from_target: false, to_target: true }
+            }
+            _ => Way::default(),
+        };
+        binding.authority.covers(way)
+    }
+
+    /// Makes a record of a packet whose call is known, if its warrant orders it.
+    pub fn keep_for<'a>(
+        &self,
+        binding: &Binding,
+        seen: Seen<'a>,
+        (source, destination): (SocketAddr, SocketAddr),
+        each: &mut impl FnMut(Record<'a>),
+    ) {
+        if self.is_ordered(binding, source, destination) {
+            seen.record(binding, each);
         }
     }
 
@@ -284,9 +338,9 @@ impl Content {
                 if fresh {
                     doubt = Doubt::Witness;
                 }
-                seen.record(binding, &mut each);
+                self.keep_for(binding, seen, (source, destination), &mut each);
             }
-            Claim::Learned => seen.record(binding, &mut each),
+            Claim::Learned => self.keep_for(binding, seen, (source, destination), &mut each),
         });
         self.keep_of_networks(seen, source, destination, &mut each);
         doubt
@@ -321,7 +375,11 @@ impl Content {
                     let warrant = owner.call.warrant == binding.call.warrant;
                     explained |= warrant && !matches!(claim, Claim::Doubtful(_));
                 });
-                if !explained {
+                let way = Way {
+                    from_target: network.contains(source.ip()),
+                    to_target: network.contains(destination.ip()),
+                };
+                if !explained && binding.authority.covers(way) {
                     seen.record(binding, each);
                 }
             }
@@ -352,7 +410,7 @@ fn first_of_warrants<'a>(
 
 impl<'a> Seen<'a> {
     /// Gives `each` the record that the binding's warrant permits, if it does.
-    pub fn record(self, binding: &Binding, each: &mut impl FnMut(Record<'a>)) {
+    fn record(self, binding: &Binding, each: &mut impl FnMut(Record<'a>)) {
         let made = Record::new(
             &binding.authority,
             self.at_ns,

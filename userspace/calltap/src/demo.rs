@@ -96,6 +96,7 @@ impl Stage {
             urgent: false,
             exclude: Vec::new(),
             exclude_content: Vec::new(),
+            direction: None,
             redact_sdes_keys: false,
             supersedes: None,
             out: warrant.clone(),

@@ -57,6 +57,7 @@ pub fn draft(new: cli::NewWarrant) -> anyhow::Result<Outcome> {
         supersedes: previous.map(|(_, sha256)| sha256),
         wide_targets: false,
         excluded: excluded(new.exclude, new.exclude_content),
+        direction: new.direction,
         redact_sdes_keys: new.redact_sdes_keys,
     };
     let is_wide = |text: &String| identify(text).is_ok_and(|it| Policy::default().is_wide(it));

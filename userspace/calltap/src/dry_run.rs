@@ -114,6 +114,7 @@ impl Search {
             not_before: window.0,
             not_after: window.1,
             content: draft.deliver == Deliver::IriAndContent,
+            sided: false,
             next_cin: 1,
         }]);
         let filter = Filter::new(&config.signalling_ports);

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use calltap_proto::minimise::Rules;
 use calltap_proto::{CallKey, Keep};
 
 /// The calls, and what is kept of each.
@@ -45,11 +44,6 @@ impl ExcludedCalls {
     pub(crate) fn keep_nothing(&self, call: CallKey) -> bool {
         self.calls.get(&call) == Some(&Keep::Nothing)
     }
-
-    /// What is overwritten in the messages of a call: what the warrant says, and all that is said.
-    pub(crate) fn rules(&self, call: CallKey, ordered: Rules) -> Rules {
-        Rules { content: ordered.content || self.have(call), ..ordered }
-    }
 }
 
 #[cfg(test)]
@@ -67,7 +61,5 @@ mod tests {
         }
         assert!(calls.have(call(0)) && calls.keep_nothing(call(5000)));
         assert!(!calls.have(call(1)) && calls.calls.len() == MAX_ENDED + 1);
-        assert!(calls.rules(call(0), Rules::default()).content);
-        assert!(calls.rules(call(1), Rules::default()).is_empty());
     }
 }

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use calltap_evidence::lines::{Joined, Match};
-use calltap_evidence::record::{self, Kind, Record};
+use calltap_evidence::record::{self, Kind, Record, Way};
 use calltap_proto::media::{Decision, Doubtful, Latch, LatchLimits};
 use calltap_proto::minimise::{self, Masked};
 use calltap_proto::packet::{self, Body};
-use calltap_proto::{CallKey, Event, Kept, Timestamp};
+use calltap_proto::{CallKey, Event, Kept, Side, Timestamp};
 
 use crate::body::Body as MessageBody;
 use crate::content::{Binding, Claim, Command, Content, Doubt, Seen};
@@ -99,9 +99,10 @@ impl Listening {
                 call.into_iter().for_each(|call| self.excluded.note(call, keep));
                 effects.note(Note::Excluded { warrant, call, keep, at_ns: at.0 });
             }
-            Event::MediaOpened { call, endpoint, kind, terms, presumed, .. } => {
+            Event::MediaOpened { call, endpoint, kind, terms, presumed, side, .. } => {
                 let Some(order) = self.orders.get(&call.warrant) else { return };
-                let binding = Binding { authority: order.authority, call };
+                let authority = order.authority;
+                let binding = Binding { authority, call };
                 if presumed {
                     self.command(Command::Presume(endpoint, binding), effects);
                     self.latch.presume(call, endpoint, kind, terms);
@@ -110,6 +111,9 @@ impl Listening {
                     let Self { orders, content, latch, .. } = self;
                     let decided = &mut |it: Decision<'_>| decide(&it, orders, content, effects);
                     latch.open(call, endpoint, kind, terms, decided);
+                }
+                if authority.direction().is_some() {
+                    self.command(Command::Tell(endpoint, call, side), effects);
                 }
                 let terms = Box::new(terms.clone());
                 effects.note(Note::Media { call, endpoint, kind, terms });
@@ -120,11 +124,13 @@ impl Listening {
                 latch.close(call, endpoint, decided);
                 self.command(Command::Close(endpoint, call), effects);
             }
-            Event::Message { call, first, at, bytes, frames, description, flaw, .. } => {
+            Event::Message {
+                call, first, at, bytes, sender, frames, description, flaw, ..
+            } => {
                 let Some(order) = self.orders.get(&call.warrant) else { return };
                 let note = note(flaw.map(|flaw| flaw.to_string()), first, at);
                 let comment = record::comment(&order.liid, call.cin, note.as_deref());
-                let rules = self.excluded.rules(call, order.minimise);
+                let rules = self.rules(order, call, sender);
                 let masked = minimise::frames(rules, bytes, frames);
                 for ((part, kept), masked) in (0..).zip(frames).zip(masked) {
                     let carry = description.map(|hash| hash.wrapping_add(part));
@@ -157,10 +163,10 @@ impl Listening {
                     self.late(*call, &frame, effects);
                 }
             }
-            Event::Body { call, at, method, from, to, copy, media_type, bytes } => {
+            Event::Body { call, at, method, from, to, sender, copy, media_type, bytes } => {
                 let Some(order) = self.orders.get(&call.warrant) else { return };
                 let body = MessageBody { at_ns: at.0, method, from, to, media_type, bytes };
-                let is_heard = order.authority.content() && !self.excluded.have(call);
+                let is_heard = !self.rules(order, call, sender).content;
                 let said = if is_heard { body.said() } else { None };
                 let media_type = text(media_type).to_ascii_lowercase();
                 effects.note(Note::Body { call, copy, media_type, said });
@@ -175,6 +181,14 @@ impl Listening {
         }
     }
 
+    /// What is overwritten in a message that somebody of this side has sent: what is said in it where
+    /// no content is ordered, not of this call, or not in this direction.
+    fn rules(&self, order: &Order, call: CallKey, sender: Side) -> minimise::Rules {
+        let way = Way { from_target: sender == Side::Target, to_target: sender == Side::Peer };
+        let content = self.excluded.have(call) || !order.authority.covers(way);
+        minimise::Rules { content, ..order.minimise }
+    }
+
     /// Keeps a frame of a message that was recorded before.
     fn late(&self, call: CallKey, kept: &Kept<'_>, effects: &mut impl Effects) {
         let Some(order) = self.orders.get(&call.warrant) else { return };
@@ -183,7 +197,7 @@ impl Listening {
         }
         let comment =
             record::comment(&order.liid, call.cin, Some("of a message that was recorded"));
-        let masked = minimise::late(self.excluded.rules(call, order.minimise), kept);
+        let masked = minimise::late(self.rules(order, call, Side::Unknown), kept);
         signalling(order, call, kept, masked, &comment, None, effects);
     }
 
@@ -229,7 +243,8 @@ impl Listening {
             // It has become certain since the worker had it.
             if doubt == Doubt::Undecided && !content.covers(call.warrant, source, destination) {
                 for kept in packet.frames {
-                    Seen::from(kept).record(&binding, &mut |record| effects.record(&record));
+                    let each = &mut |record| effects.record(&record);
+                    content.keep_for(&binding, kept.into(), (source, destination), each);
                 }
             }
             if matches!(claim, Claim::Certain { .. }) {
@@ -269,7 +284,9 @@ fn decide(
             }
             let Some(binding) = binding(call) else { return };
             for kept in frames {
-                Seen::from(kept).record(&binding, &mut |record| effects.record(&record));
+                let Some((source, destination, _)) = ends(kept) else { continue };
+                let each = &mut |record| effects.record(&record);
+                content.keep_for(&binding, kept.into(), (source, destination), each);
             }
         }
         Decision::Reopened { call, endpoint } => {

@@ -162,6 +162,9 @@ fn print_order(warrant: &Warrant, trust: &Trust) {
     for target in &draft.targets {
         println!("  target     {target}");
     }
+    if let Some(direction) = draft.direction {
+        println!("  direction  {}", direction.as_str());
+    }
     for excluded in &draft.excluded {
         println!("  excluded   {} (keep {})", excluded.identifier, excluded.keep.as_str());
     }

@@ -134,6 +134,7 @@ fn order(warrant: &Warrant, id: u32, next_cin: u32) -> Order {
             not_before: Timestamp(warrant.not_before_ns()),
             not_after: Timestamp(warrant.not_after_ns()),
             content: warrant.deliver() == Deliver::IriAndContent,
+            sided: warrant.draft().direction.is_some(),
             next_cin,
         },
         authority: warrant.authority(id),

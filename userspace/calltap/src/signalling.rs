@@ -117,7 +117,7 @@ impl Effects for Outlet {
                 self.networks.push(*network);
             }
             Command::Renew(authority) => self.renewed.push(authority.warrant()),
-            Command::Pin(..) | Command::Settle(..) | Command::Forget(_) => {}
+            Command::Tell(..) | Command::Pin(..) | Command::Settle(..) | Command::Forget(_) => {}
         }
         self.commands.push(command);
     }

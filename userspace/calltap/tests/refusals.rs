@@ -120,6 +120,8 @@ const HOSTILE: &[Hostile] = &[
     says("bad-version", &[("liid =", "version = 2\nliid =")]),
     says("bad-version", &[("liid =", "supersedes = \"0011\"\nversion = 2\nliid =")]),
     says("bad-version", &[("liid =", SUPERSEDES)]),
+    says("bad-field", &[("liid =", "direction = \"both\"\nliid =")]),
+    says("bad-field", &[("liid =", "direction = true\nliid =")]),
     // The parties that it excludes.
     says("bad-field", &[("liid =", "excluded = \"sip:counsel@example.net\"\nliid =")]),
     says("bad-field", &[("liid =", "excluded = [\"sip:counsel@example.net\"]\nliid =")]),

@@ -161,7 +161,8 @@ mod tests {
     use super::*;
     use crate::record::Authority;
 
-    const ORDER: Authority = Authority { warrant: 7, from_ns: 0, until_ns: 200, content: true };
+    const ORDER: Authority =
+        Authority { warrant: 7, from_ns: 0, until_ns: 200, content: true, direction: None };
 
     fn record<'a>(at_ns: u64, frame: &'a [u8], comment: Option<&'a str>) -> Record<'a> {
         Record::new(&ORDER, at_ns, 3, Kind::Iri, 1, frame, 1500, comment, Some(at_ns)).unwrap()

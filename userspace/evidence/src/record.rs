@@ -5,7 +5,7 @@
 //!
 //! ```compile_fail,E0451
 //! use calltap_evidence::record::Authority;
-//! let forged = Authority { warrant: 1, from_ns: 0, until_ns: u64::MAX, content: true };
+//! let forged = Authority { warrant: 1, from_ns: 0, until_ns: u64::MAX, content: true, direction: None };
 //! ```
 //!
 //! ```compile_fail,E0451
@@ -28,6 +28,25 @@ pub struct Authority {
     pub(crate) from_ns: u64,
     pub(crate) until_ns: u64,
     pub(crate) content: bool,
+    pub(crate) direction: Option<Direction>,
+}
+
+/// Which direction of content a warrant orders, where it does not order both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// What the target sends.
+    FromTarget,
+    /// What the target receives.
+    ToTarget,
+}
+
+/// Which way content goes, as far as that can be told: neither where it cannot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Way {
+    /// A target sends it.
+    pub from_target: bool,
+    /// A target receives it.
+    pub to_target: bool,
 }
 
 impl Authority {
@@ -49,6 +68,22 @@ impl Authority {
     /// Whether it covers content of communication, not only signalling.
     pub fn content(&self) -> bool {
         self.content
+    }
+
+    /// The one direction of content that it covers, where it does not cover both.
+    pub fn direction(&self) -> Option<Direction> {
+        self.direction
+    }
+
+    /// Whether content that goes this way is covered: where one direction alone is, what cannot be
+    /// told is not.
+    pub fn covers(&self, way: Way) -> bool {
+        self.content
+            && match self.direction {
+                None => true,
+                Some(Direction::FromTarget) => way.from_target,
+                Some(Direction::ToTarget) => way.to_target,
+            }
     }
 }
 
@@ -101,7 +136,7 @@ impl<'a> Record<'a> {
         comment: Option<&'a str>,
         carry: Option<u64>,
     ) -> Result<Self, NotAuthorised> {
-        let Authority { warrant, from_ns, until_ns, content } = *authority;
+        let Authority { warrant, from_ns, until_ns, content, .. } = *authority;
         if at_ns < from_ns || at_ns > until_ns {
             return Err(NotAuthorised::OutsideWindow);
         }
@@ -160,7 +195,8 @@ pub(crate) fn masked_note(comment: Option<&str>) -> Option<&str> {
 mod tests {
     use super::*;
 
-    const ORDER: Authority = Authority { warrant: 7, from_ns: 100, until_ns: 200, content: false };
+    const ORDER: Authority =
+        Authority { warrant: 7, from_ns: 100, until_ns: 200, content: false, direction: None };
 
     fn record(authority: &Authority, at_ns: u64, kind: Kind) -> Result<(), NotAuthorised> {
         Record::new(authority, at_ns, 1, kind, 0, b"frame", 5, None, None).map(|_| ())
@@ -178,6 +214,20 @@ mod tests {
     fn content_is_refused_where_only_signalling_was_ordered() {
         assert_eq!(record(&ORDER, 150, Kind::Content), Err(NotAuthorised::ContentNotOrdered));
         assert!(record(&Authority { content: true, ..ORDER }, 150, Kind::Content).is_ok());
+    }
+
+    #[test]
+    fn of_one_direction_what_cannot_be_told_is_not_covered() {
+        let way = |from_target, to_target| Way { from_target, to_target };
+        let covers = |direction| {
+            let order = Authority { content: true, direction, ..ORDER };
+            [(true, false), (false, true), (true, true), (false, false)]
+                .map(|(from, to)| order.covers(way(from, to)))
+        };
+        assert_eq!(covers(None), [true; 4]);
+        assert_eq!(covers(Some(Direction::FromTarget)), [true, false, true, false]);
+        assert_eq!(covers(Some(Direction::ToTarget)), [false, true, true, false]);
+        assert!(!ORDER.covers(way(true, true)), "no content is ordered");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::media::MediaTerms;
 use crate::packet::LinkType;
 use crate::target::Identity;
 use crate::time::Timestamp;
-use crate::warrant::{CallKey, Keep};
+use crate::warrant::{CallKey, Keep, Side};
 
 /// One thing that follows from the frames fed so far.
 ///
@@ -61,6 +61,8 @@ pub enum Event<'a> {
         source: SocketAddr,
         /// Receiver.
         destination: SocketAddr,
+        /// Whose message it is.
+        sender: Side,
         /// The message, put together of its frames; as far as it is there.
         bytes: &'a [u8],
         /// The original frames that formed the message, in order of arrival.
@@ -89,6 +91,8 @@ pub enum Event<'a> {
         from: &'a [u8],
         /// URI of the To header field, as sent.
         to: &'a [u8],
+        /// Whose message it is.
+        sender: Side,
         /// The same in every copy of the message: sent again, or seen on another hop.
         copy: u64,
         /// Media type, without its parameters.
@@ -109,6 +113,8 @@ pub enum Event<'a> {
         /// No description names the endpoint: it is the port of one that is behind a NAT, at the
         /// host that signals for it, and counts between two such alone.
         presumed: bool,
+        /// Whose it is; told anew when that shows.
+        side: Side,
         /// Arrival of the announcing message's last frame.
         at: Timestamp,
     },

@@ -43,4 +43,4 @@ pub use call::{Counters, Joins, Limits, Tracker};
 pub use event::{Cause, Event, Flaw, Joined, Kept, Matched, MediaKind};
 pub use target::Identity;
 pub use time::Timestamp;
-pub use warrant::{CallKey, Excluded, Keep, Warrant};
+pub use warrant::{CallKey, Excluded, Keep, Side, Warrant};

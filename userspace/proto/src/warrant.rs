@@ -21,6 +21,8 @@ pub struct Warrant {
     pub not_after: Timestamp,
     /// Whether the content (media) is ordered, or the signalling alone (iri-only).
     pub content: bool,
+    /// Whether it must be told which side of a call is a target's, as one direction alone is ordered.
+    pub sided: bool,
     /// The CIN that the next call under this warrant gets.
     pub next_cin: u32,
 }
@@ -38,6 +40,19 @@ impl Warrant {
     pub fn in_force(&self, at: Timestamp) -> bool {
         self.not_before <= at && at <= self.not_after
     }
+}
+
+/// Whose an end of a call is, or a message: by the tag of its dialog, where a message has named the
+/// target beside it; of an address target by the address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// A target's.
+    Target,
+    /// Of somebody in a dialog with a target.
+    Peer,
+    /// That cannot be told, or was not asked for ([`Warrant::sided`]).
+    #[default]
+    Unknown,
 }
 
 /// A party whose calls with a target are not kept, or not what is said in them.

@@ -75,6 +75,7 @@ fn no_capture_makes_it_panic_or_leaves_a_call_open() {
         not_after: Timestamp::MAX,
         content: true,
         excluded: Vec::new(),
+        sided: false,
         next_cin: 1,
     };
     let (mut files, mut frames) = (0, 0);
@@ -111,6 +112,7 @@ fn every_torture_message_is_kept() {
         not_after: Timestamp::MAX,
         content: true,
         excluded: Vec::new(),
+        sided: false,
         next_cin: 1,
     };
     let (mut messages, mut flawed) = (0, 0);
@@ -169,6 +171,7 @@ fn follow(frames: &[Frame], targets: &BTreeSet<&str>) -> Seen {
                 not_after: Timestamp::MAX,
                 content: true,
                 excluded: Vec::new(),
+                sided: false,
                 next_cin: 1,
             })
             .collect(),

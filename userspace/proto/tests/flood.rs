@@ -122,6 +122,7 @@ fn peak(limits: &Limits, between: u32) -> u64 {
             not_after: Timestamp::MAX,
             content: true,
             excluded: Vec::new(),
+            sided: false,
             next_cin: 1,
         }]);
         let mut feed = |frame: &[u8]| {

@@ -26,6 +26,7 @@ fn kept(message: &[u8], wanted: &str) -> Vec<String> {
         not_after: Timestamp::MAX,
         content: true,
         excluded: Vec::new(),
+        sided: false,
         next_cin: 1,
     }]);
     let frame = capture::udp(message);

@@ -96,6 +96,7 @@ impl Reading {
             not_after: Timestamp::MAX,
             content: true,
             excluded: Vec::new(),
+            sided: false,
             next_cin: 1,
         }]);
         let mut heard = Heard { cin, ownership: Ownership::new(calls), ..Heard::default() };

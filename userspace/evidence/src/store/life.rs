@@ -8,6 +8,7 @@ use super::{Error, Store};
 use crate::audit::{AuditLine, CaseOpened};
 use crate::figures;
 use crate::life::{Event, SHA256};
+use crate::record::Direction;
 use crate::trust::Trust;
 use crate::warrant::{Act, Code, Deed, Identifier, Kind, Refusal, Warrant};
 
@@ -72,6 +73,7 @@ impl Store {
             ("deliver", draft.deliver.as_str()),
             ("identifiers", &identifiers),
             ("excluded", &excluded),
+            ("direction", draft.direction.map(Direction::as_str).unwrap_or_default()),
             ("urgent", &urgent),
             ("legal_basis", draft.legal_basis.as_deref().unwrap_or_default()),
             ("offence_class", draft.offence_class.as_deref().unwrap_or_default()),

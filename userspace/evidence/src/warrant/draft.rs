@@ -6,6 +6,7 @@ use std::str::FromStr;
 use toml::{Table, Value};
 
 use crate::age::Recipient;
+use crate::record::Direction;
 
 use super::Code;
 use super::excluded::{self, Excluded};
@@ -43,6 +44,28 @@ impl FromStr for Deliver {
     }
 }
 
+impl Direction {
+    /// `from-target` or `to-target`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FromTarget => "from-target",
+            Self::ToTarget => "to-target",
+        }
+    }
+}
+
+impl FromStr for Direction {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "from-target" => Ok(Self::FromTarget),
+            "to-target" => Ok(Self::ToTarget),
+            other => Err(format!("`{other}` is neither `from-target` nor `to-target`")),
+        }
+    }
+}
+
 /// A warrant's fields, as an authority fills them in before it signs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Draft {
@@ -74,6 +97,8 @@ pub struct Draft {
     pub wide_targets: bool,
     /// Parties whose calls with a target are not kept, or not what is said in them.
     pub excluded: Vec<Excluded>,
+    /// The one direction of content that is kept, where not both are.
+    pub direction: Option<Direction>,
     /// Whether the keys of media are overwritten in session descriptions, or kept.
     pub redact_sdes_keys: bool,
     /// Counts the versions under one LIID; the first need not say that it is 1.
@@ -95,13 +120,14 @@ const REQUIRED: [&str; 8] = [
 ];
 
 /// What a warrant may have.
-const OPTIONAL: [&str; 9] = [
+const OPTIONAL: [&str; 10] = [
     "legal_basis",
     "offence_class",
     "recipient",
     "urgent",
     "wide_targets",
     "excluded",
+    "direction",
     "sdes_keys",
     "version",
     "supersedes",
@@ -153,6 +179,7 @@ impl Draft {
         let value = |value: Value| value.to_string();
         let text = |text: &Option<String>| text.clone().map(|text| value(text.into()));
         let flag = |set: bool| set.then(|| value(true.into()));
+        let direction = self.direction.map(|direction| value(direction.as_str().into()));
         let redact = self.redact_sdes_keys.then(|| value("redact".into()));
         let version = self.version.map(|number| value(i64::from(number).into()));
         let recipient = self.recipient.as_ref().map(|it| value(it.to_string().into()));
@@ -167,6 +194,7 @@ impl Draft {
                 "excluded",
                 excluded::to_value(&self.excluded),
             ),
+            ("The one direction of content that is kept.", "direction", direction),
             ("The keys of media are not kept.", "sdes_keys", redact),
             ("The version under this LIID.", "version", version),
             ("SHA-256 of the version before.", "supersedes", text(&self.supersedes)),
@@ -194,14 +222,11 @@ impl Draft {
             not_after: fields.time("not_after")?,
             legal_basis: fields.optional_text("legal_basis")?,
             offence_class: fields.optional_text("offence_class")?,
-            recipient: fields
-                .optional_text("recipient")?
-                .map(|text| text.parse())
-                .transpose()
-                .map_err(|what| (Code::BadField, format!("`recipient`: {what}")))?,
+            recipient: fields.optional_parsed("recipient")?,
             urgent: fields.flag("urgent")?,
             wide_targets: fields.flag("wide_targets")?,
             excluded: excluded::from_table(&table)?,
+            direction: fields.optional_parsed("direction")?,
             redact_sdes_keys: fields.is_second("sdes_keys", ["keep", "redact"])?,
             version: fields.number("version")?,
             supersedes: fields.optional_text("supersedes")?,

@@ -1,5 +1,6 @@
 //! A TOML table read field by field: each error names its field and has its code.
 
+use std::fmt::Display;
 use std::str::FromStr;
 
 use toml::{Table, Value};
@@ -44,6 +45,12 @@ impl<'a> Fields<'a> {
     /// A text that is read further.
     pub(super) fn parsed<T: FromStr<Err = String>>(&self, name: &str) -> Read<T> {
         self.text(name)?.parse().map_err(|what| bad(format!("`{name}`: {what}")))
+    }
+
+    /// The same, where it is there.
+    pub(super) fn optional_parsed<T: FromStr<Err: Display>>(&self, name: &str) -> Read<Option<T>> {
+        let parsed = self.optional_text(name)?.map(|text| text.parse()).transpose();
+        parsed.map_err(|what| bad(format!("`{name}`: {what}")))
     }
 
     pub(super) fn texts(&self, name: &str) -> Read<Vec<String>> {

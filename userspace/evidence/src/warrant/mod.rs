@@ -142,6 +142,7 @@ impl Warrant {
             from_ns: self.from_ns,
             until_ns: self.until_ns,
             content: self.draft.deliver == Deliver::IriAndContent,
+            direction: self.draft.direction,
         }
     }
 }

@@ -34,6 +34,7 @@ fn warrant(id: u32, target: &str, content: bool) -> Warrant {
         not_after: Timestamp::MAX,
         content,
         excluded: Vec::new(),
+        sided: false,
         next_cin: 1,
     }
 }

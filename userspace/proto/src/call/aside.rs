@@ -71,6 +71,7 @@ impl Follower {
         for hit in &hits {
             self.bind(&mut call, hit, &opening, sink);
         }
+        call.hear(&self.warrants, arrival.path, message);
         call.progress.touch(now);
         call.reconcile(now, &self.limits, sink);
         let (line, _) = sip::split_line(sip::past_empty_lines(arrival.bytes));

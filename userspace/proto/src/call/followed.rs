@@ -10,11 +10,14 @@ use super::legs::{Legs, Wanted};
 use super::limits::Limits;
 use super::matching::Warrants;
 use super::parties::Parties;
+use super::path::Path;
 use super::progress::{Ended, Progress};
+use super::sides::{Sides, of_address};
 use crate::event::{Cause, Event};
+use crate::sip::Message;
 use crate::target::Identity;
 use crate::time::Timestamp;
-use crate::warrant::{CallKey, Keep, Warrant};
+use crate::warrant::{CallKey, Keep, Side, Warrant};
 
 type Sink<'s> = dyn FnMut(Event<'_>) + 's;
 
@@ -49,6 +52,35 @@ struct Binding {
     content: bool,
     not_before: Timestamp,
     not_after: Timestamp,
+    /// Whose the sides of the call are, where that must be told.
+    sides: Option<Sides>,
+    /// Whose the message in hand is.
+    sender: Side,
+}
+
+impl Binding {
+    /// Whose an endpoint is; takes note that it was told.
+    fn side(&mut self, endpoint: SocketAddr, legs: &Legs) -> Side {
+        let Some(sides) = &mut self.sides else { return Side::Unknown };
+        let side = of_address(&self.target, endpoint.ip()).or_else(|| sides.of(endpoint, legs));
+        let before = || sides.told.get(&endpoint).copied().unwrap_or_default();
+        let side = side.unwrap_or_else(before);
+        sides.told.insert(endpoint, side);
+        side
+    }
+
+    fn tell(
+        &mut self,
+        legs: &Legs,
+        endpoint: SocketAddr,
+        wanted: &Wanted,
+        at: Timestamp,
+        sink: &mut Sink<'_>,
+    ) {
+        let side = self.side(endpoint, legs);
+        let &Wanted { kind, ref terms, presumed } = wanted;
+        sink(Event::MediaOpened { call: self.key, endpoint, kind, terms, presumed, side, at });
+    }
 }
 
 #[derive(Debug)]
@@ -104,10 +136,22 @@ impl Followed {
         self.bindings.iter().map(|binding| (binding.key, binding.target.clone())).collect()
     }
 
-    /// The call keys whose warrants were in force already when a message was seen.
-    pub(super) fn keys_at(&self, at: Timestamp) -> impl Iterator<Item = CallKey> + '_ {
+    /// The call keys whose warrants were in force already when a message was seen, and whose it is.
+    pub(super) fn keys_at(&self, at: Timestamp) -> impl Iterator<Item = (CallKey, Side)> + '_ {
         let bindings = self.bindings.iter().filter(move |binding| binding.not_before <= at);
-        bindings.map(|binding| binding.key)
+        bindings.map(|binding| (binding.key, binding.sender))
+    }
+
+    /// Learns from a message of the call whose its sides are, as far as it can be read.
+    pub(super) fn hear(&mut self, warrants: &Warrants, path: Path, message: Option<&Message<'_>>) {
+        for binding in &mut self.bindings {
+            let Some(sides) = &mut binding.sides else { continue };
+            let by_tag =
+                |message| sides.learn(message, warrants.ends(binding.key.warrant, message));
+            binding.sender = of_address(&binding.target, path.source.ip())
+                .or_else(|| message.map(by_tag))
+                .unwrap_or_default();
+        }
     }
 
     /// Puts the call under a warrant; `announce` tells of it ahead of its open endpoints.
@@ -128,7 +172,15 @@ impl Followed {
         if let Some(keep) = excluded {
             sink(Event::Excluded { warrant: key.warrant, call: Some(key), keep, at });
         }
-        self.bindings.push(Binding { key, target: target.clone(), content, not_before, not_after });
+        self.bindings.push(Binding {
+            key,
+            target: target.clone(),
+            content,
+            not_before,
+            not_after,
+            sides: warrant.sided.then(Sides::default),
+            sender: Side::Unknown,
+        });
         if content {
             self.open_all(key, at, sink);
         }
@@ -148,7 +200,8 @@ impl Followed {
                     open.closing = None;
                     if open.wanted != wanted {
                         open.wanted = wanted;
-                        tell_open(&self.bindings, *endpoint, &open.wanted, at, sink);
+                        let (bindings, legs) = (&mut self.bindings, &self.legs);
+                        tell_open(bindings, legs, *endpoint, &open.wanted, at, sink);
                     }
                 }
                 None => {
@@ -157,10 +210,26 @@ impl Followed {
             }
         }
         for (endpoint, wanted) in wanted {
-            tell_open(&self.bindings, endpoint, &wanted, at, sink);
+            tell_open(&mut self.bindings, &self.legs, endpoint, &wanted, at, sink);
             self.open.insert(endpoint, Open { wanted, closing: None });
         }
+        self.tell_sides(at, sink);
         self.set_due(limits);
+    }
+
+    /// Tells anew of open endpoints of which it shows only now whose they are.
+    fn tell_sides(&mut self, at: Timestamp, sink: &mut Sink<'_>) {
+        let Self { bindings, legs, open, .. } = self;
+        for binding in bindings.iter_mut().filter(|binding| binding.content) {
+            let Some(sides) = &mut binding.sides else { continue };
+            sides.told.retain(|endpoint, _| open.contains_key(endpoint));
+            let told = sides.told.clone();
+            for (&endpoint, Open { wanted, .. }) in open.iter() {
+                if told.get(&endpoint) != Some(&binding.side(endpoint, legs)) {
+                    binding.tell(legs, endpoint, wanted, at, sink);
+                }
+            }
+        }
     }
 
     /// Endpoints that descriptions name.
@@ -237,6 +306,7 @@ impl Followed {
         limits: &Limits,
         sink: &mut Sink<'_>,
     ) {
+        let mut opened = Vec::new();
         for mut binding in core::mem::take(&mut self.bindings) {
             let warrant = warrants.get(binding.key.warrant);
             let Some(warrant) = warrant.filter(|it| it.targets.contains(&binding.target)) else {
@@ -248,12 +318,20 @@ impl Followed {
             binding.content = warrant.content && self.excluded(warrant.id).is_none();
             binding.not_after = warrant.not_after;
             binding.not_before = warrant.not_before;
+            match (warrant.sided, &binding.sides) {
+                (true, None) => binding.sides = Some(Sides::default()),
+                (false, Some(_)) => binding.sides = None,
+                _ => {}
+            }
             match (had_content, binding.content) {
-                (false, true) => self.open_all(binding.key, now, sink),
+                (false, true) => opened.push(binding.key),
                 (true, false) => self.close_all(binding.key, now, sink),
                 _ => {}
             }
             self.bindings.push(binding);
+        }
+        for call in opened {
+            self.open_all(call, now, sink);
         }
         self.exclusions.retain(|exclusion| warrants.get(exclusion.warrant).is_some());
         self.set_due(limits);
@@ -303,9 +381,12 @@ impl Followed {
         sink(Event::CallEnded { call: binding.key, at, cause });
     }
 
-    fn open_all(&self, call: CallKey, at: Timestamp, sink: &mut Sink<'_>) {
-        for (&endpoint, Open { wanted, .. }) in &self.open {
-            tell_endpoint(call, endpoint, wanted, at, sink);
+    fn open_all(&mut self, call: CallKey, at: Timestamp, sink: &mut Sink<'_>) {
+        let Self { bindings, legs, open, .. } = self;
+        for binding in bindings.iter_mut().filter(|binding| binding.key == call) {
+            for (&endpoint, Open { wanted, .. }) in open.iter() {
+                binding.tell(legs, endpoint, wanted, at, sink);
+            }
         }
     }
 
@@ -326,26 +407,16 @@ impl Followed {
 }
 
 fn tell_open(
-    bindings: &[Binding],
+    bindings: &mut [Binding],
+    legs: &Legs,
     endpoint: SocketAddr,
     wanted: &Wanted,
     at: Timestamp,
     sink: &mut Sink<'_>,
 ) {
-    for binding in bindings.iter().filter(|binding| binding.content) {
-        tell_endpoint(binding.key, endpoint, wanted, at, sink);
+    for binding in bindings.iter_mut().filter(|binding| binding.content) {
+        binding.tell(legs, endpoint, wanted, at, sink);
     }
-}
-
-fn tell_endpoint(
-    call: CallKey,
-    endpoint: SocketAddr,
-    wanted: &Wanted,
-    at: Timestamp,
-    sink: &mut Sink<'_>,
-) {
-    let &Wanted { kind, ref terms, presumed } = wanted;
-    sink(Event::MediaOpened { call, endpoint, kind, terms, presumed, at });
 }
 
 fn tell_closed(bindings: &[Binding], endpoint: SocketAddr, at: Timestamp, sink: &mut Sink<'_>) {

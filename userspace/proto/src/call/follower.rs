@@ -225,6 +225,7 @@ impl Follower {
         call.is_uncertain = false;
         let description = message.description().filter(|_| Legs::concern(message.method()));
         let session = description.map(sdp::scan);
+        call.hear(&self.warrants, path, Some(message));
         call.progress.feed(at, path, message);
         call.legs.feed(path, message, session.as_ref());
         call.reconcile(at, &self.limits, sink);
@@ -239,7 +240,7 @@ impl Follower {
             flaw: arrival.flaw.or(message.flaw).or_else(|| sip::flaw(message)).or(in_session),
         };
         let owners = self.give(call, arrival, &kept, frames, sink);
-        give_bodies(&owners, at, message, sink);
+        give_bodies(call, at, message, sink);
         owners
     }
 
@@ -286,8 +287,7 @@ impl Follower {
         let &Summary { start_line, description, flaw } = message;
         let &Arrival { first, at, bytes, path, .. } = arrival;
         let Path { source, destination } = path;
-        let owners: Owners = call.keys_at(at).collect();
-        for &call in &owners {
+        for (call, sender) in call.keys_at(at) {
             self.counters.kept += 1;
             self.counters.flawed += u64::from(flaw.is_some());
             frames.give(call.warrant, |frames| {
@@ -297,6 +297,7 @@ impl Follower {
                     at,
                     source,
                     destination,
+                    sender,
                     bytes,
                     frames,
                     start_line,
@@ -305,7 +306,7 @@ impl Follower {
                 });
             });
         }
-        owners
+        call.keys_at(at).map(|(key, _)| key).collect()
     }
 }
 
@@ -317,7 +318,7 @@ pub(super) struct Summary<'a> {
 }
 
 /// Gives what else than a description a message holds; nothing can be read in an encoded body.
-fn give_bodies(owners: &Owners, at: Timestamp, message: &Message<'_>, sink: &mut Sink<'_>) {
+fn give_bodies(call: &Followed, at: Timestamp, message: &Message<'_>, sink: &mut Sink<'_>) {
     if message.is_encoded || message.body.is_empty() {
         return;
     }
@@ -331,8 +332,8 @@ fn give_bodies(owners: &Owners, at: Timestamp, message: &Message<'_>, sink: &mut
     let copy = fnv([tag, &number, method, answer]);
     let mut copy = copy;
     sip::other_bodies(message.content_type, message.body, &mut |media_type, bytes| {
-        for &call in owners {
-            sink(Event::Body { call, at, method, from, to, copy, media_type, bytes });
+        for (call, sender) in call.keys_at(at) {
+            sink(Event::Body { call, at, method, from, to, sender, copy, media_type, bytes });
         }
         copy = copy.wrapping_add(1);
     });

@@ -184,6 +184,22 @@ impl Legs {
         wanted
     }
 
+    /// The tags under which an endpoint is described, or would be where a NAT puts it.
+    pub(super) fn describers(&self, endpoint: SocketAddr) -> impl Iterator<Item = &[u8]> {
+        let describes = move |line: &Line| {
+            let all = [&line.muxed, &line.apart].into_iter();
+            let mut all = all.flat_map(|ends| ends.named.iter().chain(&ends.candidates));
+            let is_presumed = || {
+                [true, false]
+                    .iter()
+                    .any(|muxed| line.presumed(*muxed).iter().any(|it| it.0 == endpoint))
+            };
+            all.any(|(named, _)| *named == endpoint) || is_presumed()
+        };
+        let legs = self.legs.iter().filter(move |leg| leg.all().any(describes));
+        legs.map(|leg| &*leg.tag)
+    }
+
     fn leg(&mut self, tag: Box<[u8]>, path: Path) -> &mut Leg {
         let known = self.legs.iter().position(|leg| leg.tag == tag && leg.path == path);
         // The one in use goes to the end, so that the first is the oldest.

@@ -16,7 +16,7 @@ use crate::warrant::{Excluded, Warrant};
 #[derive(Debug, Default)]
 pub(super) struct Warrants {
     pub(super) list: Vec<Warrant>,
-    index: Index,
+    pub(super) index: Index,
     /// Parties that are excluded: an entry's target is its place among these.
     pub(super) excluded: Index,
     numbering: Numbering,
@@ -309,6 +309,7 @@ mod tests {
             not_before: Timestamp(10),
             not_after: Timestamp(20),
             content: true,
+            sided: false,
             next_cin: 1,
         }]);
         let text = format!("{lines}\r\n\r\n");

@@ -23,6 +23,7 @@ mod path;
 mod progress;
 mod replaces;
 mod session_id;
+mod sides;
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;

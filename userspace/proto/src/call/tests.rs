@@ -10,5 +10,6 @@ mod joins;
 mod limits;
 mod resumed;
 mod script;
+mod sides;
 mod strangers;
 mod transport;

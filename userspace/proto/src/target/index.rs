@@ -212,7 +212,7 @@ fn hex(digit: u8) -> Option<u8> {
     }
 }
 
-fn within(address: IpAddr, network: IpAddr, length: u8) -> bool {
+pub(crate) fn within(address: IpAddr, network: IpAddr, length: u8) -> bool {
     let length = u32::from(length);
     match (address.to_canonical(), network.to_canonical()) {
         (IpAddr::V4(address), IpAddr::V4(network)) => {

@@ -11,7 +11,7 @@ use core::net::IpAddr;
 
 use thiserror::Error;
 
-pub(crate) use index::{Entry, Index, canonical_host, is_global, unescaped};
+pub(crate) use index::{Entry, Index, canonical_host, is_global, unescaped, within};
 pub use numbering::Numbering;
 pub use parse::parse;
 

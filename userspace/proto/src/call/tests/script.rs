@@ -21,7 +21,7 @@ use crate::event::{Cause, Event, Kept};
 use crate::packet::LinkType;
 use crate::target;
 use crate::time::Timestamp;
-use crate::warrant::Warrant;
+use crate::warrant::{Side, Warrant};
 use crate::{Joins, Limits, Tracker, made};
 
 /// Alice is the target; her proxy is P, Bob and Carol are called, X is a stranger to them all.
@@ -41,6 +41,7 @@ pub(super) fn warrant() -> Warrant {
         not_after: Timestamp::MAX,
         content: true,
         excluded: Vec::new(),
+        sided: false,
         next_cin: 1,
     }
 }
@@ -154,11 +155,12 @@ pub(super) fn note(log: &mut String, event: &Event<'_>) {
             let flaw = flaw.map_or(String::new(), |flaw| format!(" ({flaw})"));
             writeln!(log, "{} {call} {what}{flaw}", second(*at))
         }
-        Event::MediaOpened { call, endpoint, at, kind, .. } => {
+        Event::MediaOpened { call, endpoint, at, kind, side, .. } => {
             if *kind == crate::MediaKind::Rtcp {
                 return;
             }
-            writeln!(log, "{} {call} + {endpoint}", second(*at))
+            let side = if *side == Side::default() { String::new() } else { format!(" {side:?}") };
+            writeln!(log, "{} {call} + {endpoint}{side}", second(*at))
         }
         Event::MediaClosed { call, endpoint, at } => {
             if endpoint.port() % 2 == 1 {
