@@ -69,6 +69,7 @@ fn measure(name: &str, settings: &str, seconds: u64, others: &[fn(&AtomicBool)])
         interfaces: vec!["cap0".to_owned()],
         warrants: desk.path("warrants"),
         seconds: Some(seconds),
+        metrics: None,
         execution: cli::Execution {
             trust: desk.path("trust"),
             evidence: desk.path("evidence"),

@@ -1,6 +1,7 @@
 //! The command line, as the documentation promises it: what each command takes, nothing of what
 //! it does.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use calltap_evidence::age::Recipient;
@@ -285,6 +286,9 @@ pub struct Run {
     /// Stop after so many seconds; without it, on SIGINT or SIGTERM
     #[arg(long = "for", value_name = "SECONDS")]
     pub seconds: Option<u64>,
+    /// Give Prometheus its metrics at http://ADDR:PORT/metrics
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub metrics: Option<SocketAddr>,
     /// What every execution is told.
     #[command(flatten)]
     pub execution: Execution,

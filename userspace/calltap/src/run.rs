@@ -35,7 +35,7 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
 /// # Errors
 /// Set-up that fails, with the mend named.
 pub fn execute(arguments: &cli::Run) -> anyhow::Result<(Outcome, Summary)> {
-    let cli::Run { interfaces, warrants, seconds, execution } = arguments;
+    let cli::Run { interfaces, warrants, seconds, execution, .. } = arguments;
     let config = Config::of(execution)?;
     let missing = calltap_xdp::missing_capabilities();
     if !missing.is_empty() {
@@ -64,7 +64,7 @@ pub fn execute(arguments: &cli::Run) -> anyhow::Result<(Outcome, Summary)> {
     // Everything that takes a privilege is open, and no thread is started yet but that which tells
     // how the capture stands, as it may do other things.
     let (snapshots, told) = watch::channel(None);
-    let serving = Listening::open()?.serve(told, config.confinement)?;
+    let serving = Listening::open(arguments)?.serve(told, config.confinement)?;
     let places = Places::default()
         .reading([&execution.trust, warrants])
         .removing(serving.directory())

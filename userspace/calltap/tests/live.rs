@@ -58,8 +58,10 @@ fn a_running_capture_says_how_it_stands_and_names_nobody() {
     let desk = Desk::new();
     desk.warrant("LIVE", &[ALICE], EVER);
     desk.warrant("LATER", &[ALICE], ("2190-01-01T00:00:00Z", "2191-01-01T00:00:00Z"));
+    let up = lab.command_in_tap("ip").args(["link", "set", "lo", "up"]).status().unwrap();
+    assert!(up.success());
     std::fs::write(desk.path("calltap.toml"), "grace = 1\n").unwrap();
-    let capture = start(&desk, &lab, &["--config", "calltap.toml"]);
+    let capture = start(&desk, &lab, &["--config", "calltap.toml", "--metrics", "127.0.0.1:9464"]);
     let plan = CallPlan { seconds: 6, ..CallPlan::default() };
     let calls = lab.begin_calls(&plan).unwrap();
     sleep(Duration::from_millis(4500));
@@ -90,6 +92,15 @@ fn a_running_capture_says_how_it_stands_and_names_nobody() {
     let (_, found) = status(&desk);
     let shown = words(&desk.run(&["status"]));
     assert!(shown.contains("LIVE executed: 0 calls live, 5 ended"), "{shown}");
+    let url = "http://127.0.0.1:9464/metrics";
+    let metrics = words(&lab.command_in_tap("curl").args(["-sSi", url]).output().unwrap());
+    assert!(metrics.contains("content-type: application/openmetrics-text"), "{metrics}");
+    let seen = format!("\ncalltap_frames_seen_total {}\n", found["frames"]["seen"]);
+    assert!(metrics.contains(&seen), "{seen} in {metrics}");
+    assert!(metrics.contains("\ncalltap_calls_total{liid=\"LIVE\"} 5\n"), "{metrics}");
+    for name in IDENTITIES {
+        assert!(!metrics.contains(name), "{name} is in {metrics}");
+    }
     let sockets = desk.files("runtime");
     let [socket] = &sockets[..] else { panic!("{sockets:?}") };
     let metadata = socket.metadata().unwrap();

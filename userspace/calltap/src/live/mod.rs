@@ -8,6 +8,8 @@
 pub mod alarms;
 pub mod gathering;
 pub mod latency;
+pub mod limited;
+pub mod metrics;
 pub mod news;
 pub mod place;
 pub mod serve;

@@ -1,23 +1,29 @@
 //! The thread that tells how a capture stands, to whoever may ask.
 //!
 //! It is started before the capture is confined, with sockets that are bound, and confines itself
-//! first: it can accept and answer, read the evidence, and do nothing else. It has no part in the
+//! first: it can accept and answer, and do nothing else. It has no part in the
 //! packets' way, and gives way to every thread that has.
 
+use std::future::IntoFuture as _;
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use crossbeam::channel::{Sender, bounded};
+use axum::Router;
+use crossbeam::channel::bounded;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::Snapshot;
+use super::limited::Limited;
 use super::place::Bound;
+use super::{Snapshot, metrics};
+use crate::cli;
 use crate::config::Required;
 use crate::confine::{Confinement, Places, Work};
 
@@ -34,7 +40,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Listening {
     /// For `calltap status` and `calltap top`.
-    pub status: Option<Bound>,
+    status: Option<Bound>,
+    /// For Prometheus.
+    metrics: Option<TcpListener>,
 }
 
 impl Listening {
@@ -42,23 +50,53 @@ impl Listening {
     ///
     /// # Errors
     /// An address that cannot be bound.
-    pub fn open() -> anyhow::Result<Self> {
+    pub fn open(arguments: &cli::Run) -> anyhow::Result<Self> {
         // A capture is not to fail for want of somebody to look at it.
         let status = Bound::here().inspect_err(|cause| warn!("no calltap status: {cause:#}")).ok();
-        Ok(Self { status })
+        let metrics = arguments.metrics.map(metrics::bind).transpose()?;
+        Ok(Self { status, metrics })
     }
 
     /// Starts the thread; gives it once it is confined, with what is to be removed at the end.
     ///
     /// # Errors
     /// The thread does not start, or cannot be confined where that is required.
-    pub fn serve(self, snapshots: Snapshots, required: Required) -> anyhow::Result<Serving> {
-        let socket = self.status.as_ref().map(|it| it.listener.try_clone()).transpose()?;
+    pub fn serve(mut self, snapshots: Snapshots, required: Required) -> anyhow::Result<Serving> {
+        let status = self.status.take();
+        let socket = status.as_ref().map(|it| it.listener.try_clone()).transpose()?;
         let (ready, is_ready) = bounded(1);
-        let body = move || work(socket, snapshots, required, &ready);
+        let body = move || match self.prepare(socket, &snapshots, required) {
+            Ok((runtime, services)) => {
+                let _ = ready.send(Ok(()));
+                runtime.block_on(services.serve(snapshots));
+            }
+            Err(cause) => drop(ready.send(Err(cause))),
+        };
         let thread = std::thread::Builder::new().name("live".to_owned()).spawn(body)?;
         is_ready.recv().context("the thread that tells how it stands has panicked")??;
-        Ok(Serving { thread, status: self.status })
+        Ok(Serving { thread, status })
+    }
+
+    /// Gives the sockets to this thread's runtime, whose own descriptors must be open
+    /// ahead of the confinement, and confines the thread.
+    fn prepare(
+        self,
+        socket: Option<std::os::unix::net::UnixListener>,
+        snapshots: &Snapshots,
+        required: Required,
+    ) -> anyhow::Result<(Runtime, Services)> {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build()?;
+        let services = {
+            let _within = runtime.enter();
+            let metrics = self.metrics.map(|it| metrics::service(it, snapshots.clone()));
+            let web = metrics.into_iter().collect::<std::io::Result<_>>()?;
+            Services { status: socket.map(into_async).transpose()?, web }
+        };
+        // On Linux this is the thread's own.
+        let _ = rustix::process::nice(NICE);
+        Confinement::to(Work::Watch, &Places::default(), required)?;
+        Ok((runtime, services))
     }
 }
 
@@ -82,41 +120,25 @@ impl Serving {
     }
 }
 
-/// Serves until the capture ends.
-fn work(
-    socket: Option<std::os::unix::net::UnixListener>,
-    snapshots: Snapshots,
-    required: Required,
-    ready: &Sender<anyhow::Result<()>>,
-) {
-    // The runtime's own descriptors are opened, and the sockets made its own, ahead of the confinement.
-    let prepared = || -> anyhow::Result<_> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let socket = {
-            let _within = runtime.enter();
-            socket.map(into_async).transpose()?
-        };
-        // On Linux this is the thread's own.
-        let _ = rustix::process::nice(NICE);
-        Confinement::to(Work::Watch, &Places::default(), required)?;
-        Ok((runtime, socket))
-    };
-    let (runtime, socket) = match prepared() {
-        Ok(prepared) => prepared,
-        Err(cause) => {
-            let _ = ready.send(Err(cause));
-            return;
+/// The sockets, in the runtime's hands.
+struct Services {
+    status: Option<UnixListener>,
+    web: Vec<(Limited, Router)>,
+}
+
+impl Services {
+    /// Serves until the capture ends.
+    async fn serve(self, mut snapshots: Snapshots) {
+        for (listener, router) in self.web {
+            tokio::spawn(axum::serve(listener, router).into_future());
         }
-    };
-    let _ = ready.send(Ok(()));
-    runtime.block_on(async {
-        let mut end = snapshots.clone();
-        let ended = async { while end.changed().await.is_ok() {} };
+        let told = snapshots.clone();
+        let ended = async { while snapshots.changed().await.is_ok() {} };
         tokio::select! {
             () = ended => {}
-            () = status(socket, &snapshots) => {}
+            () = status(self.status, &told) => {}
         }
-    });
+    }
 }
 
 fn into_async(socket: std::os::unix::net::UnixListener) -> std::io::Result<UnixListener> {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
 
 use super::{Snapshot, place};
 use crate::{Outcome, cli};
@@ -12,20 +13,20 @@ use crate::{Outcome, cli};
 /// Several captures run and none is named, or one does not answer.
 pub fn status(arguments: &cli::Status) -> anyhow::Result<Outcome> {
     let Some(watched) = place::watch(arguments.evidence.as_deref())? else {
-        eprintln!(
-            "calltap: no capture of this user runs{}",
-            arguments
-                .evidence
-                .as_ref()
-                .map_or_else(String::new, |it| { format!(" into {}", it.display()) })
-        );
-        return Ok(Outcome::NotFine);
+        return Ok(none_runs(arguments.evidence.as_deref()));
     };
     let snapshot = &watched.snapshot;
     let text =
         if arguments.json { serde_json::to_string(snapshot)? + "\n" } else { words(snapshot) };
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(if snapshot.alarms.is_empty() { Outcome::Fine } else { Outcome::NotFine })
+}
+
+/// Says that there is nothing to be shown.
+pub(super) fn none_runs(evidence: Option<&Path>) -> Outcome {
+    let whither = evidence.map(|it| format!(" into {}", it.display()));
+    eprintln!("calltap: no capture of this user runs{}", whither.unwrap_or_default());
+    Outcome::NotFine
 }
 
 /// The snapshot in words.
