@@ -67,6 +67,33 @@ pub fn boot_to_unix() -> Offset {
     })
 }
 
+/// What the kernel knows of how well the time of day is kept (adjtimex(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Discipline {
+    /// Whether a time service keeps it.
+    pub is_synchronised: bool,
+    /// The most it may be off, microseconds; it grows while nobody corrects it.
+    pub max_error_us: u64,
+}
+
+/// Asks how well the time of day is kept.
+///
+/// # Errors
+///
+/// What the kernel says, where it may not be asked.
+pub fn discipline() -> std::io::Result<Discipline> {
+    // SAFETY: a `struct timex` of zeros is one, and asks for nothing to be changed.
+    let mut state: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel fills in the struct that the call names.
+    if unsafe { libc::adjtimex(&raw mut state) } < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    Ok(Discipline {
+        is_synchronised: state.status & libc::STA_UNSYNC == 0,
+        max_error_us: state.maxerror.unsigned_abs(),
+    })
+}
+
 fn nanoseconds(time: Timespec) -> i64 {
     time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
@@ -85,6 +112,12 @@ mod tests {
         assert!(u128::from(unix).abs_diff(expected) < 1_000_000_000);
         assert_eq!(offset.unix_ns(offset.boot_ns(unix)), unix);
         assert!(offset.uncertainty_ns < 10_000_000);
+    }
+
+    #[test]
+    fn the_kernel_says_how_well_the_time_is_kept() {
+        let kept = discipline().unwrap();
+        assert!(kept.is_synchronised || kept.max_error_us > 0, "{kept:?}");
     }
 
     #[test]

@@ -54,8 +54,9 @@ pub enum Error {
 
     /// Another XDP program is attached; it is left alone.
     #[error(
-        "{interface} already runs the XDP program {program} (id {id}), which stays: \
-         detach it with its own tool, or choose another interface"
+        "{interface} already runs the XDP program {program} (id {id}), which stays: {}, or choose \
+         another interface",
+        detaching(program, interface)
     )]
     AlreadyAttached {
         /// The interface.
@@ -164,6 +165,20 @@ impl Error {
 pub(crate) fn not_permitted(cause: &io::Error) -> Option<Vec<&'static str>> {
     let missing = crate::missing_capabilities();
     (cause.kind() == io::ErrorKind::PermissionDenied && !missing.is_empty()).then_some(missing)
+}
+
+/// How another's program is taken off: libxdp's dispatcher by libxdp's loader, as it stands for
+/// several programs.
+#[must_use]
+pub fn detaching(program: &str, interface: &str) -> String {
+    if program == "xdp_dispatcher" {
+        format!(
+            "it is libxdp's, `xdp-loader status {interface}` lists what it runs and \
+             `xdp-loader unload {interface} --all` takes that off"
+        )
+    } else {
+        "detach it with its own tool".to_owned()
+    }
 }
 
 /// What helps where the kernel's own words do not say.

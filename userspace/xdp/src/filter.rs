@@ -36,6 +36,7 @@ mod promiscuous;
 mod test_run;
 mod words;
 
+pub(crate) use attach::program_name;
 pub use attach::{AttachMode, AttachWish};
 pub use counters::Counters;
 pub use discrepancy::Discrepancy;

@@ -7,11 +7,30 @@ use rustix::{
     net::{AddressFamily, SocketFlags, SocketType, socket_with},
 };
 
-use crate::{Error, netlink};
+use crate::{Error, filter, netlink};
 
 pub use netlink::Received;
 
 mod ethtool;
+mod netdev;
+
+pub use netdev::Abilities;
+
+/// What a driver does with frames ahead of every program; `None` where it does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offloads {
+    /// Frames of one flow are merged by the network stack (`gro`).
+    pub gro: Option<bool>,
+    /// Frames of one flow are merged by the card (`lro`).
+    pub lro: Option<bool>,
+    /// VLAN tags are taken out of frames (`rxvlan`).
+    pub rx_vlan: Option<bool>,
+}
+
+/// A socket by which drivers are asked.
+fn asking() -> Result<OwnedFd, Errno> {
+    socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
+}
 
 /// An interface of this network namespace, as it was when it was opened.
 #[derive(Clone, Debug)]
@@ -44,9 +63,7 @@ impl Interface {
                     _ => asked(cause),
                 },
             )?;
-        let socket: OwnedFd =
-            socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
-                .map_err(|cause| asked(cause.into()))?;
+        let socket = asking().map_err(|cause| asked(cause.into()))?;
         Ok(Self {
             // An alternative name was asked for, perhaps: this is the one the kernel uses.
             queues: ethtool::receive_queues(socket.as_fd(), &link.name),
@@ -101,6 +118,38 @@ impl Interface {
         })
     }
 
+    /// What its driver does with frames ahead of every program.
+    #[must_use]
+    pub fn offloads(&self) -> Offloads {
+        asking().map(|it| ethtool::offloads(it.as_fd(), &self.name)).unwrap_or_default()
+    }
+
+    /// Whether the card can stamp frames as they arrive; `None` if the driver does not say.
+    #[must_use]
+    pub fn stamps(&self) -> Option<bool> {
+        ethtool::stamps(asking().ok()?.as_fd(), &self.name)
+    }
+
+    /// Whether both directions of a flow come by one queue (symmetric receive-side scaling); `None`
+    /// if the driver does not say.
+    #[must_use]
+    pub fn is_symmetric(&self) -> Option<bool> {
+        ethtool::is_symmetric(asking().ok()?.as_fd(), &self.name)
+    }
+
+    /// What its driver can do for XDP programs; `None` on kernels before 6.3, which do not tell.
+    #[must_use]
+    pub fn abilities(&self) -> Option<Abilities> {
+        netdev::abilities(self.index).ok()
+    }
+
+    /// The XDP program that is attached to it: its id and its name.
+    #[must_use]
+    pub fn program(&self) -> Option<(u32, String)> {
+        let id = netlink::link(&netlink::Which::Index(self.index)).ok()?.program?;
+        Some((id, filter::program_name(id)))
+    }
+
     /// The name of its driver, or `unknown`.
     #[must_use]
     pub fn driver(&self) -> &str {
@@ -117,6 +166,16 @@ mod tests {
         let loopback = Interface::open("lo").unwrap();
         assert_eq!((loopback.name(), loopback.queues()), ("lo", 1));
         assert_eq!(loopback.mac(), [0; 6]);
+    }
+
+    #[test]
+    fn the_kernel_tells_what_a_driver_can_do_for_programs() {
+        // Loopback has no native mode, and the answer is there all the same.
+        let loopback = Interface::open("lo").unwrap();
+        if let Some(abilities) = loopback.abilities() {
+            assert_eq!((abilities.native, abilities.zero_copy), (false, false));
+        }
+        assert_eq!(loopback.offloads().lro, Some(false));
     }
 
     #[test]

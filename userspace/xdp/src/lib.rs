@@ -42,10 +42,10 @@ mod umem;
 
 pub use calltap_ebpf::abi::{Counter, Mark, Mode, Reason};
 pub use capability::missing_capabilities;
-pub use error::Error;
+pub use error::{Error, detaching};
 pub use filter::{
     AttachMode, AttachWish, Counters, Discrepancy, Filter, Identity, LoadOptions, TestRun,
 };
-pub use interface::{Interface, Received};
+pub use interface::{Abilities, Interface, Offloads, Received};
 pub use socket::{BindMode, Geometry, Socket, Statistics, wait_for_any};
 pub use umem::Frame;

@@ -6,7 +6,7 @@
 use std::io;
 
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
 };
 
 /// An interface as the kernel describes it.
@@ -46,17 +46,24 @@ pub(crate) enum Which<'a> {
 ///
 /// `ENODEV` if there is none; what the kernel says otherwise.
 pub(crate) fn link(which: &Which<'_>) -> io::Result<Link> {
-    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
-    send(&socket, &request(which), SendFlags::empty())?;
+    parse(&ask(None, &request(which))?)
+}
+
+/// Sends one request and gives the first answer; without a protocol, to rtnetlink.
+pub(crate) fn ask(protocol: Option<Protocol>, request: &[u8]) -> io::Result<Vec<u8>> {
+    let (family, kind) = (AddressFamily::NETLINK, SocketType::RAW);
+    let socket = socket_with(family, kind, SocketFlags::CLOEXEC, protocol)?;
+    send(&socket, request, SendFlags::empty())?;
     let mut answer = vec![0; 64 * 1024];
     let (length, _) = recv(&socket, &mut answer[..], RecvFlags::empty())?;
-    parse(answer.get(..length).unwrap_or_default())
+    answer.truncate(length);
+    Ok(answer)
 }
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
-const NLMSG_ERROR: u16 = 2;
-const NLM_F_REQUEST: u16 = 1;
+pub(crate) const NLMSG_ERROR: u16 = 2;
+pub(crate) const NLM_F_REQUEST: u16 = 1;
 
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
@@ -70,7 +77,7 @@ const IFLA_XDP_SKB_PROG_ID: u16 = 6;
 const IFLA_XDP_HW_PROG_ID: u16 = 7;
 
 /// Bytes of `struct nlmsghdr` and of `struct ifinfomsg`.
-const HEADER: usize = 16;
+pub(crate) const HEADER: usize = 16;
 const INTERFACE: usize = 16;
 
 /// A request: the two headers, and the name as an attribute.
@@ -156,7 +163,7 @@ fn received(statistics: &[u8]) -> Received {
 }
 
 /// The attributes in `bytes`: type without its flags, and value.
-fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(crate) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = usize::from(u16_at(bytes, 0)?);
         let kind = u16_at(bytes, 2)? & 0x3fff;
@@ -166,11 +173,11 @@ fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
-fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
+pub(crate) fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
     bytes.get(offset..)?.first_chunk().copied().map(u16::from_ne_bytes)
 }
 
-fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
+pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
     bytes.get(offset..)?.first_chunk().copied().map(u32::from_ne_bytes)
 }
 

@@ -35,6 +35,7 @@ fn another_program_is_named_and_left_alone() {
             let wire = Wire::lay();
             let mut first = load();
             first.attach(&wire.far, wish).expect("attached");
+            assert_eq!(wire.far.program().map(|(_, name)| name).as_deref(), Some("calltap"));
             for second_wish in [AttachWish::Auto, AttachWish::Native, AttachWish::Generic] {
                 let refused = load().attach(&wire.far, second_wish).expect_err("refused");
                 let Error::AlreadyAttached { interface, program, .. } = &refused else {

@@ -268,12 +268,17 @@ fn refuse_beside_another(interface: &Interface) -> Result<(), Error> {
     let Some(id) = link.program else {
         return Ok(());
     };
-    let program = loaded_programs()
+    let program = program_name(id);
+    Err(Error::AlreadyAttached { interface: interface.name().into(), program, id })
+}
+
+/// The name of a loaded program, as its loader gave it.
+pub(crate) fn program_name(id: u32) -> String {
+    loaded_programs()
         .flatten()
         .find(|info| info.id() == id)
         .and_then(|info: ProgramInfo| info.name_as_str().map(str::to_owned))
-        .unwrap_or_else(|| "without a name".into());
-    Err(Error::AlreadyAttached { interface: interface.name().into(), program, id })
+        .unwrap_or_else(|| "without a name".into())
 }
 
 /// Why one mode was refused; an error of its own where another mode will not do better.
