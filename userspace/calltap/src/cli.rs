@@ -55,7 +55,7 @@ pub enum Command {
     /// List calls, show one, and copy, hear or report it
     #[command(subcommand)]
     Evidence(Evidence),
-    /// Say what this kernel, interface and user can do, and what is missing
+    /// Say what this kernel, interface, disk and user can do, and how to mend what is missing
     Doctor(Doctor),
     /// Place a real call in a lab, capture it under a warrant, verify it and say where to open it
     Demo(Demo),
@@ -426,6 +426,9 @@ pub struct Log {
 pub struct Doctor {
     /// An interface to look at; without it, every one
     pub interface: Option<String>,
+    /// Also look at the directory that is to receive evidence, and measure its disk
+    #[arg(long, value_name = "DIR")]
+    pub evidence: Option<PathBuf>,
     /// Print the result as one JSON object on standard output
     #[arg(long)]
     pub json: bool,

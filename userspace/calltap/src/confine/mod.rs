@@ -18,6 +18,7 @@ use anyhow::{Context as _, bail};
 use tracing::{debug, info, warn};
 
 pub use memory::protect_memory;
+pub(crate) use paths::offered as landlock_offered;
 
 use crate::config::Required;
 

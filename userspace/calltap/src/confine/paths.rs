@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, PathBeneath, PathFd, Ruleset,
-    RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, PathBeneath,
+    PathFd, Ruleset, RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetError,
+    RulesetStatus, Scope,
 };
 
 use super::Places;
@@ -37,13 +38,8 @@ pub(super) fn restrict(places: &Places) -> Result<String, String> {
 }
 
 fn enforce(places: &Places) -> Result<RulesetStatus, RulesetError> {
-    let all = AccessFs::from_all(RULES);
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
-    let mut rules = Ruleset::default()
-        .handle_access(all)?
-        .handle_access(AccessNet::from_all(RULES))?
-        .scope(Scope::AbstractUnixSocket)?
-        .create()?;
+    let mut rules = rules(CompatLevel::BestEffort)?;
     for path in OWN.iter().map(Path::new).chain(places.read.iter().map(AsRef::as_ref)) {
         rules = allow(rules, path, read)?;
     }
@@ -63,6 +59,28 @@ fn enforce(places: &Places) -> Result<RulesetStatus, RulesetError> {
         rules = allow(rules, path, AccessFs::RemoveFile.into())?;
     }
     Ok(rules.restrict_self()?.ruleset)
+}
+
+/// All that is refused, unless a rule allows it.
+fn rules(level: CompatLevel) -> Result<RulesetCreated, RulesetError> {
+    Ruleset::default()
+        .set_compatibility(level)
+        .handle_access(AccessFs::from_all(RULES))?
+        .handle_access(AccessNet::from_all(RULES))?
+        .scope(Scope::AbstractUnixSocket)?
+        .create()
+}
+
+/// Whether this kernel enforces all of it, or a part, or nothing; nobody is confined by asking.
+pub(crate) fn offered() -> Option<bool> {
+    let oldest = || {
+        Ruleset::default()
+            .set_compatibility(CompatLevel::HardRequirement)
+            .handle_access(AccessFs::from_all(ABI::V1))?
+            .create()
+    };
+    let whole = rules(CompatLevel::HardRequirement).is_ok();
+    (whole || oldest().is_ok()).then_some(whole)
 }
 
 /// A path that is not there can be opened by nobody.

@@ -1,0 +1,148 @@
+//! Which processors a card interrupts, and whether they are near it.
+//!
+//! A card that is no device of a bus (veth, bridges) has neither interrupts nor a place.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use super::{Finding, read};
+
+/// What of the kernel's files below `root` says where the interrupts of a card go.
+pub(super) fn findings(root: &Path, name: &str) -> Vec<Finding> {
+    let device = root.join("sys/class/net").join(name).join("device");
+    let mut numbers: Vec<u32> = fs::read_dir(device.join("msi_irqs"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
+    numbers.sort_unstable();
+    if numbers.is_empty() {
+        return Vec::new();
+    }
+    let cpus_of = |path: &Path| cpus(&read(path));
+    let node = read(device.join("numa_node")).parse::<u32>().ok();
+    let near =
+        node.map(|node| cpus_of(&root.join(format!("sys/devices/system/node/node{node}/cpulist"))));
+    let online = cpus_of(&root.join("sys/devices/system/cpu/online"));
+    let near = near.filter(|near| !near.is_empty()).unwrap_or_else(|| online.clone());
+    let used: BTreeSet<u32> = numbers
+        .iter()
+        .flat_map(|irq| {
+            let of_irq = root.join(format!("proc/irq/{irq}"));
+            let effective = cpus_of(&of_irq.join("effective_affinity_list"));
+            if effective.is_empty() {
+                cpus_of(&of_irq.join("smp_affinity_list"))
+            } else {
+                effective
+            }
+        })
+        .collect();
+    let what = format!("{name}: interrupts");
+    let found = format!("{} on processor {}", numbers.len(), listed(&used));
+    let mend = spreading(&numbers, &near);
+    let mut findings = Vec::new();
+    if used.iter().any(|cpu| !near.contains(cpu)) {
+        let node = node.unwrap_or_default();
+        let found = format!("{found}, some far from the card, which is at NUMA node {node}");
+        findings.push(Finding::better(what, found, mend));
+    } else if numbers.len() > 1 && used.len() == 1 && near.len() > 1 {
+        findings.push(Finding::better(what, format!("{found} alone"), mend));
+    } else {
+        findings.push(Finding::fine(what, found));
+    }
+    if root.join("run/irqbalance").exists() || root.join("run/irqbalance.pid").exists() {
+        findings.push(Finding::better(
+            format!("{name}: irqbalance"),
+            "runs, and moves interrupts while workers stay where they are",
+            "systemctl disable --now irqbalance",
+        ));
+    }
+    findings
+}
+
+/// The command that gives each interrupt a processor near the card, one after the other.
+fn spreading(numbers: &[u32], near: &BTreeSet<u32>) -> String {
+    let placed = numbers.iter().zip(near.iter().cycle());
+    let commands: Vec<_> = placed
+        .map(|(irq, cpu)| format!("echo {cpu} > /proc/irq/{irq}/smp_affinity_list"))
+        .collect();
+    commands.join("; ")
+}
+
+/// A list as the kernel writes it: `0-3,8`.
+fn cpus(list: &str) -> BTreeSet<u32> {
+    let parts = list.split(',').filter_map(|part| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(first.trim().parse().ok()?..=last.trim().parse().ok()?)
+    });
+    parts.flatten().collect()
+}
+
+fn listed(cpus: &BTreeSet<u32>) -> String {
+    cpus.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// The files of a card with two interrupts at node 1 (processors 2 and 3).
+    fn card(first: &str, second: &str) -> TempDir {
+        let root = TempDir::new().unwrap();
+        for (path, text) in [
+            ("sys/class/net/eth1/device/msi_irqs/40", "msix"),
+            ("sys/class/net/eth1/device/msi_irqs/41", "msix"),
+            ("sys/class/net/eth1/device/numa_node", "1\n"),
+            ("sys/devices/system/node/node1/cpulist", "2-3\n"),
+            ("sys/devices/system/cpu/online", "0-3\n"),
+            ("proc/irq/40/effective_affinity_list", first),
+            ("proc/irq/41/effective_affinity_list", second),
+        ] {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn interrupts_spread_near_the_card_are_fine() {
+        let found = findings(card("2\n", "3\n").path(), "eth1");
+        assert!(found.iter().all(|it| it.mark() == "ok  "), "{found:?}");
+    }
+
+    #[test]
+    fn interrupts_far_away_or_all_on_one_processor_have_the_command_that_spreads_them() {
+        for (first, second, said) in [("0\n", "2\n", "far from the card"), ("2\n", "2\n", "alone")]
+        {
+            let found = findings(card(first, second).path(), "eth1");
+            assert!(found[0].found.contains(said), "{found:?}");
+            assert_eq!(
+                found[0].mend,
+                "echo 2 > /proc/irq/40/smp_affinity_list; echo 3 > /proc/irq/41/smp_affinity_list"
+            );
+        }
+    }
+
+    #[test]
+    fn a_daemon_that_moves_interrupts_is_told() {
+        let root = card("2\n", "3\n");
+        fs::create_dir_all(root.path().join("run/irqbalance")).unwrap();
+        assert_eq!(findings(root.path(), "eth1")[1].mend, "systemctl disable --now irqbalance");
+    }
+
+    #[test]
+    fn an_interface_that_is_no_device_has_no_interrupts() {
+        assert!(findings(TempDir::new().unwrap().path(), "veth0").is_empty());
+    }
+
+    #[test]
+    fn a_list_of_processors_is_read_as_the_kernel_writes_it() {
+        assert_eq!(cpus("0-2,8\n"), BTreeSet::from([0, 1, 2, 8]));
+        assert!(cpus("").is_empty() && cpus("x-y,-").is_empty());
+    }
+}
