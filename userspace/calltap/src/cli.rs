@@ -55,6 +55,9 @@ pub enum Command {
     /// List calls, show one, and copy, hear or report it
     #[command(subcommand)]
     Evidence(Evidence),
+    /// Check a file of settings
+    #[command(subcommand)]
+    Config(Settings),
     /// Say what this kernel, interface, disk and user can do, and how to mend what is missing
     Doctor(Doctor),
     /// Place a real call in a lab, capture it under a warrant, verify it and say where to open it
@@ -419,6 +422,18 @@ pub struct Log {
     /// Settings; only `node_key` matters, which signs the checkpoint
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// `calltap config`.
+#[derive(Debug, Subcommand)]
+pub enum Settings {
+    /// Check a file of settings: exit 0, or 1 with each problem by line and key
+    #[command(after_help = "Example:\n  \
+        calltap config check /etc/calltap/calltap.toml && systemctl reload calltap")]
+    Check {
+        /// The file, as --config takes it
+        file: PathBuf,
+    },
 }
 
 /// `calltap doctor`.

@@ -152,6 +152,12 @@ impl Docket {
         }
     }
 
+    /// Holds warrants against these settings from the next look on.
+    pub fn set_config(&mut self, config: &Config) {
+        self.config = config.clone();
+        self.seen.clear();
+    }
+
     /// Looks again, and says what changes. Where a directory cannot be read, everything goes on as
     /// it is, loudly: half a trust store could hide a revocation, or revoke what it does not hide.
     pub fn look(&mut self, now_ns: u64) -> Vec<Change> {

@@ -20,7 +20,7 @@ use tracing::{error, info, warn};
 
 use crate::batch::Batch;
 use crate::cards::Cards;
-use crate::config::Config;
+use crate::config::{Config, Settings};
 use crate::content::Content;
 use crate::docket::{Change, Docket};
 use crate::follow::Order;
@@ -200,10 +200,12 @@ impl Engine {
         mut self,
         seconds: Option<u64>,
         mut docket: Docket,
+        mut settings: Settings,
         snapshots: watch::Sender<Option<Arc<Snapshot>>>,
     ) -> anyhow::Result<Ended> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let failed = runtime.block_on(self.watch(seconds, &mut docket, &snapshots))?;
+        let watching = self.watch(seconds, &mut docket, &mut settings, &snapshots);
+        let failed = runtime.block_on(watching)?;
         drop(snapshots);
         info!("stopping: the filter leaves the interfaces");
         // The workers go on until their rings are empty, and the others until the workers end.
@@ -228,6 +230,7 @@ impl Engine {
         &mut self,
         seconds: Option<u64>,
         docket: &mut Docket,
+        settings: &mut Settings,
         snapshots: &watch::Sender<Option<Arc<Snapshot>>>,
     ) -> anyhow::Result<bool> {
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -249,7 +252,10 @@ impl Engine {
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,
                 () = &mut time_up => break,
-                _ = hangup.recv() => self.look(docket),
+                _ = hangup.recv() => {
+                    self.reload(docket, settings);
+                    self.look(docket);
+                }
                 _ = second.tick() => {
                     self.look(docket);
                     self.cards.look(&mut self.reporter);
@@ -275,6 +281,26 @@ impl Engine {
 }
 
 impl Engine {
+    /// Reads the settings again, and has what changed taken over.
+    ///
+    /// Nothing is stopped or bound anew for it, so no packet can be lost.
+    fn reload(&self, docket: &mut Docket, settings: &mut Settings) {
+        let reloaded = match settings.reload() {
+            Ok(Some(reloaded)) => reloaded,
+            Ok(None) => return,
+            Err(cause) => return error!("the settings go on as they were: {cause:#}"),
+        };
+        for (key, from, to) in &reloaded.changed {
+            info!("{key}: {from} -> {to}");
+        }
+        if !reloaded.waiting.is_empty() {
+            warn!("{}: with the next start, not before", reloaded.waiting.join(", "));
+        }
+        docket.set_config(&reloaded.config);
+        let _ = self.requests.send(Request::Rules(Box::new(recording::rules(&reloaded.config))));
+        let _ = self.deliver.send(Delivery::Settings(Box::new(reloaded)));
+    }
+
     /// Looks where the warrants and keys lie, and has what changed carried out.
     ///
     /// What is to stop is told the thread that owns the kernel's maps first; what is to begin, the

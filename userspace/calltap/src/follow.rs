@@ -71,6 +71,13 @@ impl Follower {
         follower
     }
 
+    /// Takes over new rules, but for what joins the legs of calls.
+    pub fn set_rules(&mut self, rules: Rules) {
+        let Rules { limits, numbering, .. } = rules;
+        self.tracker.set_patience(limits.grace, limits.media_silence);
+        self.tracker.set_numbering(numbering);
+    }
+
     /// Executes a warrant from `now` on, or another version of one that is executed.
     pub fn execute(&mut self, order: Order, now: Timestamp, effects: &mut impl Effects) {
         self.take(order, now, effects);

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use calltap::cli::{Authority, Cli, Command, Warrant};
+use calltap::cli::{Authority, Cli, Command, Settings, Warrant};
 use calltap::{
-    Outcome, acting, audit, confine, demo, doctor, drafting, dry_run, evidence, live, oversight,
-    paper, replay, run, verify,
+    Outcome, acting, audit, config, confine, demo, doctor, drafting, dry_run, evidence, live,
+    oversight, paper, replay, run, verify,
 };
 use calltap_evidence::warrant::Deed;
 use clap::Parser as _;
@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Command::Audit(arguments) => audit::audit(&arguments),
         Command::Report(arguments) => oversight::report(&arguments),
         Command::Evidence(command) => evidence::evidence(&command),
+        Command::Config(Settings::Check { file }) => config::check(&file),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Demo(arguments) => demo::demo(&arguments),
     };

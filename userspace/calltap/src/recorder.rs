@@ -26,6 +26,7 @@ use hashbrown::HashMap;
 use tracing::{error, warn};
 
 use crate::body::Said;
+use crate::config::Reloaded;
 use crate::docket::Change;
 use crate::live::news::Held;
 use crate::loss::{LostThere, OwnLosses, Place};
@@ -132,6 +133,8 @@ pub enum Delivery {
     Note(Note),
     /// A change in the execution of warrants.
     Change(Change),
+    /// The settings were read again.
+    Settings(Box<Reloaded>),
 }
 
 /// Who a call is between, and why it is kept.
@@ -183,6 +186,10 @@ pub struct Recorder {
 /// How often it is told at the most that a call has media; each time wakes another thread.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
+fn tell_every(media_silence: Duration) -> Duration {
+    (media_silence / 4).min(TELL_EVERY)
+}
+
 /// What a session left behind.
 #[derive(Debug)]
 pub struct Recorded {
@@ -219,8 +226,13 @@ impl Recorder {
             halted,
             exclusions: Exclusions::default(),
             heard: Vec::new(),
-            tell_every: (media_silence / 4).min(TELL_EVERY),
+            tell_every: tell_every(media_silence),
         }
+    }
+
+    /// From now on a call is over after this silence of its media.
+    pub fn set_media_silence(&mut self, media_silence: Duration) {
+        self.tell_every = tell_every(media_silence);
     }
 
     /// Writes an event into the audit.

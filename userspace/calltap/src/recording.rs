@@ -206,7 +206,8 @@ pub fn replay_session() -> Session {
     Session { tool: TOOL.to_owned(), clock, ..Session::default() }
 }
 
-fn rotation(rule: RotationRule) -> Rotation {
+/// Where volumes are cut.
+pub(crate) fn rotation(rule: RotationRule) -> Rotation {
     let some = |value: u64| (value > 0).then_some(value);
     Rotation {
         duration: some(rule.duration).map(Duration::from_secs),

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tracing::{error, info};
 
 use crate::accounting::Counted;
-use crate::config::Config;
+use crate::config::{self, Config, Settings};
 use crate::confine::{Confinement, Places, Work};
 use crate::docket::Docket;
 use crate::engine::{Ended, Engine};
@@ -65,8 +65,11 @@ pub fn execute(arguments: &cli::Run) -> anyhow::Result<(Outcome, Summary)> {
     // how the capture stands, as it may do other things.
     let (snapshots, told) = watch::channel(None);
     let serving = Listening::open(arguments)?.serve(told, config.confinement)?;
+    // The directory, as an editor puts another file in the place of the settings'.
+    let settings = execution.config.as_deref().map(config::directory);
     let places = Places::default()
         .reading([&execution.trust, warrants])
+        .reading(settings)
         .removing(serving.directory())
         .writing(&execution.evidence)?;
     let confinement = Confinement::to(Work::Capture, &places, config.confinement)?;
@@ -80,7 +83,8 @@ pub fn execute(arguments: &cli::Run) -> anyhow::Result<(Outcome, Summary)> {
     let engine = Engine::start(wire, recorder, (orders, unfinished), &config, clock, gathering)?;
     info!("{CAPTURING} on {}", interfaces.join(", "));
     let docket = Docket::new(warrants, &execution.trust, &config, papers);
-    let ended = engine.control(*seconds, docket, snapshots)?;
+    let settings = Settings::new(execution, &config);
+    let ended = engine.control(*seconds, docket, settings, snapshots)?;
     serving.finish();
     let (outcome, summary) = ended.summary()?;
     recording::audit_frames(&execution.evidence, &node, &summary.frames);

@@ -80,6 +80,8 @@ pub enum Request {
     Execute(Box<Order>),
     /// Execute this warrant no longer, at once.
     Withdraw(u32),
+    /// Follow calls by these rules from now on.
+    Rules(Box<Rules>),
     /// Media of the call was recorded, at this time of its arrival.
     MediaSeen(CallKey, Timestamp),
 }
@@ -340,6 +342,7 @@ pub fn follow(
                     follower.execute(*order, unix_now(&outlet.reach), &mut outlet);
                     outlet.publish(follower.content());
                 }
+                Request::Rules(rules) => follower.set_rules(*rules),
                 Request::MediaSeen(call, at) => follower.media_seen(call, at),
             }
         }

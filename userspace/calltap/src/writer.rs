@@ -54,6 +54,7 @@ pub fn write(
                     ends.push_back((now_ns.saturating_add(TOLD_NS), note));
                 }
                 Delivery::Note(note) => recorder.note(note),
+                Delivery::Settings(reloaded) => recorder.settings(&reloaded),
                 Delivery::Change(change) => recorder.change(change).into_iter().for_each(&ordered),
             }
         }

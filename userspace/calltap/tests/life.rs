@@ -381,3 +381,47 @@ fn an_authority_changes_its_key_without_a_gap() {
     desk.fine(&["warrant", "revoke", &old, "--key", "keys/court-2027.key", "--reason", "over"]);
     assert!(words(&check(&old)).contains("refused: revoked: "));
 }
+
+#[test]
+fn settings_read_again_in_the_midst_of_a_call_lose_none_of_it() {
+    let Some(lab) = laid() else { return };
+    let desk = Desk::new();
+    desk.warrant("STEADY", &[ALICE], EVER);
+    let settings = desk.path("settings/calltap.toml");
+    fs::create_dir(desk.path("settings")).unwrap();
+    // As an editor does: another file in its place.
+    let write = |text: &str| {
+        fs::write(settings.with_extension("new"), text).unwrap();
+        fs::rename(settings.with_extension("new"), &settings).unwrap();
+    };
+    write("grace = 5\n");
+    let command = lab.command_in_tap(env!("CARGO_BIN_EXE_calltap"));
+    let more = ["--config", "settings/calltap.toml"];
+    let capture = Capture::start(&desk, command, lab.tap_interface(), &more);
+    let plan = CallPlan { target_calls: 1, stranger_calls: 1, seconds: 4, ..CallPlan::default() };
+    let calls = lab.begin_calls(&plan).unwrap();
+    sleep(Duration::from_secs(1));
+    write("grace = 6\nsignalling_ports = [5062]\n[rotation]\nduration = 1\n");
+    capture.signal("-HUP");
+    sleep(Duration::from_secs(1));
+    write("grace = 7\nsignaling_ports = []\n");
+    capture.signal("-HUP");
+    let expected = u64::from(2 * calls.finish().unwrap().rtp_packets_per_side);
+    let sent = lab.mirrored().unwrap().sent;
+    let (code, found, log) = capture.end("-INT");
+
+    assert_eq!(code, Some(0), "{found} {log}");
+    conserved(&found, sent);
+    assert_eq!(media(&of_liid(&found, "STEADY")), [expected], "{found}");
+    assert!(found["volumes"].as_array().unwrap().len() > 1, "cut anew: {found}");
+    assert!(log.contains("signalling_ports: with the next start"), "{log}");
+    assert!(log.contains("the settings go on as they were"), "{log}");
+    assert!(log.contains("line 2: signaling_ports"), "{log}");
+    let audit = desk.audit();
+    let reloaded: Vec<_> = audit.iter().filter(|(event, _)| event == "settings-reloaded").collect();
+    let [(_, details)] = reloaded.as_slice() else { panic!("{audit:?}") };
+    assert_eq!(details["grace"], "5 -> 6");
+    assert_eq!(details["rotation.duration"], "3600 -> 1");
+    assert_eq!(details["with the next start"], "signalling_ports");
+    desk.fine(&["verify", "evidence", "--trust", "trust"]);
+}

@@ -251,6 +251,20 @@ fn an_interface_that_does_not_exist_is_refused_by_name() {
 }
 
 #[test]
+fn settings_are_checked_by_line_and_key() {
+    let desk = Desk::new();
+    fs::write(desk.path("good.toml"), "grace = 4\n").unwrap();
+    desk.fine(&["config", "check", "good.toml"]);
+    fs::write(desk.path("bad.toml"), "grace = 4\nsignaling_ports = [5060]\n").unwrap();
+    let output = desk.run(&["config", "check", "bad.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said =
+        "bad.toml: line 2: signaling_ports: no such setting; signalling_ports is the nearest";
+    assert!(words(&output).contains(said), "{}", words(&output));
+    assert_eq!(desk.run(&["config", "check", "none.toml"]).status.code(), Some(2));
+}
+
+#[test]
 fn usage_errors_end_with_2() {
     let desk = Desk::new();
     for arguments in [&["replay"][..], &["run", "--for", "x"], &["verify"], &["fly"], &[]] {

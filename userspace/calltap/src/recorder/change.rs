@@ -1,10 +1,13 @@
 //! A change in the execution of warrants, as the evidence takes it in.
 
+use std::time::Duration;
+
 use calltap_evidence::store;
 use calltap_evidence::warrant::{Code, Refusal, Warrant};
 use tracing::error;
 
 use super::Recorder;
+use crate::config::Reloaded;
 use crate::docket::Change;
 use crate::follow::Order;
 use crate::paper::log_refusal;
@@ -40,6 +43,29 @@ impl Recorder {
             error!("{cause}");
         }
         None
+    }
+
+    /// Takes over settings that were read again, and has the audit say which changed and which wait.
+    pub fn settings(&mut self, reloaded: &Reloaded) {
+        self.store.set_rotation(recording::rotation(reloaded.config.rotation));
+        self.set_media_silence(Duration::from_secs(reloaded.config.media_silence));
+        if let Err(cause) = self.audit_reloaded(reloaded) {
+            error!("the audit has no word of the new settings: {cause:#}");
+        }
+    }
+
+    fn audit_reloaded(&mut self, reloaded: &Reloaded) -> anyhow::Result<()> {
+        let Reloaded { config, changed, waiting } = reloaded;
+        let change =
+            |(key, from, to): &(String, String, String)| (key.clone(), format!("{from} -> {to}"));
+        let mut details: Vec<_> = changed.iter().map(change).collect();
+        if !waiting.is_empty() {
+            details.push(("with the next start".to_owned(), waiting.join(", ")));
+        }
+        let details: Vec<_> = details.iter().map(|(key, it)| (key.as_str(), it.as_str())).collect();
+        self.store.audit("settings-reloaded", &details)?;
+        self.store.audit_settings(&config.effective()?)?;
+        Ok(())
     }
 
     /// Writes why a warrant is executed no longer.

@@ -25,7 +25,7 @@ use crate::lines::{CallLine, VolumeLine};
 use crate::lock::Lock;
 use crate::loss::Loss;
 use crate::pcapng::Packet;
-use crate::session::InterfaceFacts;
+use crate::session::{InterfaceFacts, Rotation};
 use crate::sync::Sync;
 use crate::volume::Volume;
 use crate::warrant::Warrant;
@@ -204,6 +204,11 @@ impl Store {
         let number = self.shared.session.interfaces.len();
         self.shared.session.interfaces.push(facts);
         (u32::try_from(number).unwrap_or(u32::MAX), errors)
+    }
+
+    /// From now on volumes are cut by this rule, those that grow among them.
+    pub fn set_rotation(&mut self, rotation: Rotation) {
+        self.shared.rotation = rotation;
     }
 
     /// To be called often: rotates volumes that are due at `now_ns`, in the packets' time, and

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use super::arrival::{Arrival, Frames};
 use super::calls::Calls;
@@ -65,6 +66,12 @@ impl Follower {
 
     pub(super) fn set_joins(&mut self, joins: Joins) {
         self.calls.kinship.set(joins);
+    }
+
+    pub(super) fn set_patience(&mut self, grace: Duration, media_silence: Duration) {
+        self.limits.grace = grace;
+        self.limits.media_silence = media_silence;
+        self.changed = true;
     }
 
     /// Media of this call was seen, which therefore is not over.

@@ -27,6 +27,7 @@ mod sides;
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use arrival::{Arrival, Frames};
 pub use counters::Counters;
@@ -80,6 +81,11 @@ impl Tracker {
     /// Says in which national forms numbers are written here; without it, in none.
     pub fn set_numbering(&mut self, numbering: Numbering) {
         self.follower.set_numbering(numbering);
+    }
+
+    /// Replaces the [`Limits`] of the same names, for calls that live, too.
+    pub fn set_patience(&mut self, grace: Duration, media_silence: Duration) {
+        self.follower.set_patience(grace, media_silence);
     }
 
     /// Says what joins the legs of a call; without it, [`Joins::default`] does.
