@@ -75,6 +75,8 @@ impl CaptureError {
 /// An open capture file.
 pub struct CaptureFile {
     path: PathBuf,
+    /// Bytes of the file; 0 where it is a pipe.
+    length: u64,
     format: Format,
     frames: u64,
     /// The bytes of the frame given out last.
@@ -116,6 +118,7 @@ impl CaptureFile {
         }
         let mut magic = Vec::with_capacity(4);
         let mut file = File::open(path).map_err(unreadable)?;
+        let length = file.metadata().map_or(0, |it| it.len());
         file.by_ref().take(4).read_to_end(&mut magic).map_err(unreadable)?;
         let file = Cursor::new(magic.clone()).chain(file);
         let format = match magic.as_slice() {
@@ -130,7 +133,20 @@ impl CaptureFile {
                 .map_err(|error| foreign(pcap_cause(&error)))?,
             other => return Err(foreign(foreign_format(other))),
         };
-        Ok(Self { path: path.to_owned(), format, frames: 0, bytes: Vec::new() })
+        Ok(Self { path: path.to_owned(), length, format, frames: 0, bytes: Vec::new() })
+    }
+
+    /// Bytes of the file; 0 where that is not known.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Bytes of it that were read.
+    pub fn position(&self) -> u64 {
+        match &self.format {
+            Format::Pcap { offset, .. } => *offset,
+            Format::Pcapng { reader } => reader.bytes_parsed(),
+        }
     }
 
     /// The next frame; `None` at the end of the file.

@@ -37,6 +37,7 @@ pub mod merge;
 pub mod oversight;
 pub mod paper;
 pub mod pool;
+pub mod progress;
 pub mod recorder;
 pub mod recording;
 pub mod replay;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use calltap::cli::{Authority, Cli, Command, Settings, Warrant};
 use calltap::{
     Outcome, acting, audit, config, confine, demo, doctor, drafting, dry_run, evidence, live,
-    oversight, paper, replay, run, verify,
+    oversight, paper, progress, replay, run, verify,
 };
 use calltap_evidence::warrant::Deed;
 use clap::Parser as _;
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| progress::Log)
         .with_target(false)
         .init();
     let result = match cli.command {

@@ -13,6 +13,7 @@ use calltap_evidence::record::Record;
 use calltap_evidence::session::InterfaceFacts;
 use calltap_proto::packet::{self, LinkType};
 use calltap_proto::{Kept, Timestamp};
+use indicatif::ProgressBar;
 use tracing::{error, warn};
 
 use crate::capture::{CaptureError, CaptureFile, CapturedFrame};
@@ -23,7 +24,7 @@ use crate::follow::{Effects, Follower};
 use crate::paper::Papers;
 use crate::recorder::{Note, Recorder};
 use crate::summary::{Frames, Summary};
-use crate::{Outcome, cli, paper, recording};
+use crate::{Outcome, cli, paper, progress, recording};
 use filter::{Filter, Found};
 
 /// Executes warrants on capture files, confined to their evidence, and prints what came of it.
@@ -63,6 +64,8 @@ struct Prepared {
     papers: Papers,
     node: KeyPair,
     inputs: Vec<CaptureFile>,
+    /// Made ahead of the confinement, which lets no terminal be asked what it is.
+    bar: ProgressBar,
 }
 
 impl Prepared {
@@ -77,7 +80,8 @@ impl Prepared {
         }
         let inputs = open_inputs(inputs)?;
         let node = recording::node_key(&config)?;
-        Ok(Some(Self { config, papers, node, inputs }))
+        let bar = progress::bytes("replaying", inputs.iter().map(CaptureFile::length).sum());
+        Ok(Some(Self { config, papers, node, inputs, bar }))
     }
 
     /// A warrant's window is held against the frames' own time.
@@ -86,7 +90,7 @@ impl Prepared {
         execution: &cli::Execution,
         confinement: &Confinement,
     ) -> anyhow::Result<(Outcome, Summary)> {
-        let Self { config, mut papers, node, inputs } = self;
+        let Self { config, mut papers, node, inputs, bar } = self;
         let session = recording::replay_session();
         let (mut recorder, orders) = recording::open(
             &execution.evidence,
@@ -113,13 +117,16 @@ impl Prepared {
             foreign_links: 0,
         };
         let mut whole = papers.refused.is_empty();
+        let mut before = 0;
         for mut input in inputs {
-            if let Err(damage) = replay.read(&mut input) {
+            if let Err(damage) = replay.read(&mut input, |read| bar.set_position(before + read)) {
                 // What came ahead of the damage is evidence all the same.
                 error!("{damage}");
                 whole = false;
             }
+            before += input.length();
         }
+        bar.finish_and_clear();
         let (fine, summary) = replay.finish();
         recording::audit_frames(&execution.evidence, &node, &summary.frames);
         let outcome = if whole && fine { Outcome::Fine } else { Outcome::NotFine };
@@ -145,9 +152,13 @@ struct Replaying {
 }
 
 impl Replaying {
-    fn read(&mut self, input: &mut CaptureFile) -> Result<(), CaptureError> {
+    /// Takes in every frame; `told` hears now and then how many bytes of the input were read.
+    fn read(&mut self, input: &mut CaptureFile, told: impl Fn(u64)) -> Result<(), CaptureError> {
         while let Some(frame) = input.next_frame()? {
             self.take(&frame);
+            if self.frames.seen.is_multiple_of(1024) {
+                told(input.position());
+            }
         }
         Ok(())
     }

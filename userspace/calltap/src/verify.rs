@@ -1,6 +1,8 @@
 //! `calltap verify`: whether evidence is whole, and who authorised it.
 
+use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 
 use anyhow::bail;
 use calltap_evidence::act;
@@ -13,7 +15,7 @@ use serde_json::json;
 
 use crate::config::Config;
 use crate::confine::{Confinement, Places, Work};
-use crate::{Outcome, cli};
+use crate::{Outcome, cli, progress};
 
 /// Verifies a directory and prints what was found.
 ///
@@ -27,10 +29,12 @@ pub fn verify(arguments: &cli::Verify) -> anyhow::Result<Outcome> {
     let trust = arguments.trust.as_deref().map(Trust::open).transpose()?;
     let config = Config::load(arguments.config.as_deref())?;
     let node = KeyPair::load(&config.node_key_path()).ok();
+    let bar = progress::bytes("verifying", volumes(&arguments.dir));
     // What is read from here on may be anybody's.
     let places = Places::default().reading([&arguments.dir]).writing(&arguments.dir)?;
     Confinement::to(Work::Files, &places, config.confinement)?;
-    let report = verify::verify(&arguments.dir, trust.as_ref())?;
+    let report = verify::verify_telling(&arguments.dir, trust.as_ref(), &|read| bar.inc(read))?;
+    bar.finish_and_clear();
     let recorded = record(arguments, &report, node.as_ref());
     let mut out = std::io::stdout().lock();
     if arguments.json {
@@ -63,6 +67,13 @@ pub fn verify(arguments: &cli::Verify) -> anyhow::Result<Outcome> {
         eprintln!("calltap: {}: {found}", report.state.as_str());
     }
     Ok(if report.whole { Outcome::Fine } else { Outcome::NotFine })
+}
+
+/// Bytes of all volumes, as far as they can be counted.
+fn volumes(dir: &Path) -> u64 {
+    let files = fs::read_dir(dir).into_iter().flatten().flatten();
+    let files = files.flat_map(|case| fs::read_dir(case.path()).into_iter().flatten().flatten());
+    files.filter_map(|file| file.metadata().ok()).map(|it| it.len()).sum()
 }
 
 /// Records the verification in the audit of what was found whole; says why it does not.

@@ -10,10 +10,9 @@ use calltap_evidence::session::InterfaceFacts;
 use calltap_proto::packet::LinkType;
 
 use super::calls::{self, Found};
-use super::progress;
 use super::row::{State, nanoseconds};
 use super::signalling::{Reading, Signalling};
-use crate::cli;
+use crate::{cli, progress};
 
 /// A call, and where it is kept.
 #[derive(Debug)]

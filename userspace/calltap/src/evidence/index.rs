@@ -21,8 +21,8 @@ use anyhow::Context as _;
 use calltap_evidence::lines::CallLine;
 use calltap_evidence::read;
 
-use super::progress;
 use super::row::{Row, State, rows};
+use crate::progress;
 
 const MAGIC: &[u8; 16] = b"calltap index 1\n";
 

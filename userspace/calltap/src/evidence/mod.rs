@@ -22,7 +22,6 @@ pub mod list;
 pub mod new_file;
 pub mod open;
 pub mod ownership;
-pub mod progress;
 pub mod report;
 pub mod row;
 pub mod show;

@@ -9,8 +9,8 @@ use calltap_evidence::read::{self, Origin, VolumeReader};
 use calltap_proto::packet::{self, Body, LinkType};
 use calltap_proto::sip::{self, Message};
 
-use super::progress;
 use super::row::{Row, State};
+use crate::progress;
 
 /// Gives the packed rows of a LIID's calls whose numbers are not `known`: found in volumes that are
 /// not sealed, or were cut where their writer died.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -128,7 +129,8 @@ impl Check<'_> {
         if !self.is_file(&file) {
             return;
         }
-        let found = match File::open(self.root.join(&file)).and_then(digest::read) {
+        let told = |file| digest::read(Told { file, read: self.read });
+        let found = match File::open(self.root.join(&file)).and_then(told) {
             Ok(found) => found,
             Err(error) => return self.broken(file, Place::File, unreadable(&error)),
         };
@@ -194,4 +196,18 @@ impl Check<'_> {
 /// Whether `name` is the open volume `file`, sealed or not.
 fn is_open(name: &str, file: &str) -> bool {
     name == file || name.strip_suffix(".part") == Some(file)
+}
+
+/// A volume that is read, with who is told how far.
+struct Told<'a> {
+    file: File,
+    read: &'a dyn Fn(u64),
+}
+
+impl Read for Told<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.file.read(buffer)?;
+        (self.read)(u64::try_from(bytes).unwrap_or(u64::MAX));
+        Ok(bytes)
+    }
 }

@@ -133,9 +133,22 @@ pub struct Unreadable {
 /// # Errors
 /// [`Unreadable`] if `dir` is no directory that can be listed.
 pub fn verify(dir: &Path, trust: Option<&Trust>) -> Result<Report, Unreadable> {
+    verify_telling(dir, trust, &|_| {})
+}
+
+/// Verifies as [`verify`] does, and tells on the way how many bytes of volumes were read since it
+/// told the last time.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_telling(
+    dir: &Path,
+    trust: Option<&Trust>,
+    read: &dyn Fn(u64),
+) -> Result<Report, Unreadable> {
     let vouched = || fs::read(dir.join(checkpoint::FILE)).ok();
     let mut before = vouched();
-    let mut report = look(dir, trust)?;
+    let mut report = look(dir, trust, read)?;
     for _ in 0..LOOKS {
         let after = vouched();
         if report.state != State::Interrupted || after == before {
@@ -143,7 +156,7 @@ pub fn verify(dir: &Path, trust: Option<&Trust>) -> Result<Report, Unreadable> {
         }
         // Not a writer that died, but one that wrote meanwhile: another verification, say.
         before = after;
-        report = look(dir, trust)?;
+        report = look(dir, trust, read)?;
     }
     Ok(report)
 }
@@ -151,7 +164,7 @@ pub fn verify(dir: &Path, trust: Option<&Trust>) -> Result<Report, Unreadable> {
 /// How often a directory that changes is looked at again.
 const LOOKS: usize = 3;
 
-fn look(dir: &Path, trust: Option<&Trust>) -> Result<Report, Unreadable> {
+fn look(dir: &Path, trust: Option<&Trust>, read: &dyn Fn(u64)) -> Result<Report, Unreadable> {
     let unreadable = |source| Unreadable { path: dir.to_owned(), source };
     // Names are listed before the ledgers are read, so that what a living writer adds meanwhile is
     // always named by the time that it is looked for.
@@ -159,6 +172,7 @@ fn look(dir: &Path, trust: Option<&Trust>) -> Result<Report, Unreadable> {
     let mut check = Check {
         root: dir,
         trust,
+        read,
         live: is_locked(&dir.join(layout::AUDIT)),
         breaks: Vec::new(),
         leftovers: Vec::new(),
@@ -183,6 +197,8 @@ fn look(dir: &Path, trust: Option<&Trust>) -> Result<Report, Unreadable> {
 struct Check<'a> {
     root: &'a Path,
     trust: Option<&'a Trust>,
+    /// Is told of the bytes of volumes that are read.
+    read: &'a dyn Fn(u64),
     /// Whether a writer holds the lock.
     live: bool,
     /// What no crash explains.
