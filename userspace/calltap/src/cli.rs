@@ -10,15 +10,14 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod evidence;
+mod examples;
 
 pub use evidence::{Audio, Call, CopyFormat, Destroy, Evidence, Export, List, Open, Report, Show};
 
 /// Executes an interception warrant on a mirror port, and nothing more.
 #[derive(Debug, Parser)]
 #[command(name = "calltap", version, about, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 fine; 1 the thing asked about is not fine; \
-    2 usage or set-up error, with the mend named.\n\n\
-    No valid signed warrant, no byte kept.")]
+#[command(after_help = examples::CALLTAP)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -35,8 +34,10 @@ pub enum Command {
     #[command(subcommand)]
     Warrant(Warrant),
     /// Execute warrants on capture files
+    #[command(after_help = examples::REPLAY)]
     Replay(Replay),
     /// Execute warrants on the wire
+    #[command(after_help = examples::RUN)]
     Run(Run),
     /// Say how the running capture stands
     #[command(after_help = "Examples:\n  \
@@ -46,11 +47,13 @@ pub enum Command {
         Exit code 1 where no capture runs, or something is wrong with it.")]
     Status(Status),
     /// Check that evidence is whole and who authorised it
+    #[command(after_help = examples::VERIFY)]
     Verify(Verify),
     /// Show the audit as a transparency log that a witness can check
     #[command(subcommand)]
     Audit(Audit),
     /// Report to oversight what was done in a period, from the audit alone
+    #[command(after_help = examples::REPORT)]
     Report(Oversight),
     /// List calls, show one, and copy, hear or report it
     #[command(subcommand)]
@@ -59,8 +62,10 @@ pub enum Command {
     #[command(subcommand)]
     Config(Settings),
     /// Say what this kernel, interface, disk and user can do, and how to mend what is missing
+    #[command(after_help = examples::DOCTOR)]
     Doctor(Doctor),
     /// Place a real call in a lab, capture it under a warrant, verify it and say where to open it
+    #[command(after_help = examples::DEMO)]
     Demo(Demo),
 }
 
@@ -68,6 +73,7 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum Authority {
     /// Write NAME.key (readable by you alone) and NAME.pub, in minisign's format
+    #[command(after_help = examples::AUTHORITY_NEW)]
     New {
         /// The authority's name, and the stem of both file names
         name: String,
@@ -81,8 +87,10 @@ pub enum Authority {
 #[derive(Debug, Subcommand)]
 pub enum Warrant {
     /// Draft a warrant as a TOML file, to be read, signed and checked
+    #[command(after_help = examples::WARRANT_NEW)]
     New(Box<NewWarrant>),
     /// Sign a warrant with an authority's key: writes FILE.minisig
+    #[command(after_help = examples::WARRANT_SIGN)]
     Sign {
         /// The warrant
         file: PathBuf,
@@ -91,6 +99,7 @@ pub enum Warrant {
         key: PathBuf,
     },
     /// Check a warrant: exit 0, or 1 with a refusal code
+    #[command(after_help = examples::WARRANT_CHECK)]
     Check {
         /// The warrants; FILE.minisig is expected beside each
         #[arg(required = true)]
@@ -103,15 +112,20 @@ pub enum Warrant {
         config: Option<PathBuf>,
     },
     /// Take a warrant back, as its authority: writes FILE.revocation
+    #[command(after_help = examples::WARRANT_REVOKE)]
     Revoke(Act),
     /// Have nothing captured for a warrant until it is resumed: appends to FILE.acts
+    #[command(after_help = examples::WARRANT_SUSPEND)]
     Suspend(TrustedAct),
     /// End a suspension: appends to FILE.acts
+    #[command(after_help = examples::WARRANT_RESUME)]
     Resume(TrustedAct),
     /// Enter a warrant's identifiers again, as the first or second of two operators: appends to
     /// FILE.acts
+    #[command(after_help = examples::WARRANT_ACTIVATE)]
     Activate(Activate),
     /// Say by rule what a warrant would match in captures, and keep nothing of them
+    #[command(after_help = examples::WARRANT_DRY_RUN)]
     DryRun(DryRun),
 }
 
@@ -327,6 +341,7 @@ pub struct Verify {
 #[derive(Debug, Subcommand)]
 pub enum Audit {
     /// Print the checkpoint of the audit, signed by the node (C2SP tlog-checkpoint)
+    #[command(after_help = examples::AUDIT_CHECKPOINT)]
     Checkpoint {
         /// The audit.
         #[command(flatten)]
@@ -336,6 +351,7 @@ pub enum Audit {
         out: Option<PathBuf>,
     },
     /// Print the proof that a line is in the audit (C2SP tlog-proof)
+    #[command(after_help = examples::AUDIT_PROVE)]
     Prove {
         /// The audit.
         #[command(flatten)]
@@ -346,6 +362,7 @@ pub enum Audit {
     },
     /// Check that the audit has only grown since an earlier checkpoint, and print the proof of it as
     /// a request to a witness (C2SP tlog-witness)
+    #[command(after_help = examples::AUDIT_CONSISTENCY)]
     Consistency {
         /// The audit.
         #[command(flatten)]
@@ -355,8 +372,10 @@ pub enum Audit {
         from: Option<PathBuf>,
     },
     /// Have the audit say that something went wrong, for reports to count
+    #[command(after_help = examples::AUDIT_ERROR)]
     Error(ReportedError),
     /// Print the verifier key of the log, as a witness must be told of it (C2SP signed-note)
+    #[command(after_help = examples::AUDIT_KEY)]
     Key {
         /// The evidence directory
         dir: PathBuf,
@@ -455,4 +474,57 @@ pub struct Demo {
     /// Where to leave keys, warrant and evidence; a new directory under the temporary one by default
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// Every command without commands of its own, by its words.
+    fn leaves(command: &clap::Command, words: &str, found: &mut Vec<(String, String)>) {
+        let words = format!("{words} {}", command.get_name());
+        let commands = command.get_subcommands().filter(|it| it.get_name() != "help");
+        if command.has_subcommands() {
+            commands.for_each(|it| leaves(it, &words, found));
+        } else {
+            let taught = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            found.push((words.trim().to_owned(), taught));
+        }
+    }
+
+    /// A line of a shell as words, up to a comment or what it is piped or chained to.
+    fn words(line: &str) -> Vec<String> {
+        let line = line.split("  ").next().unwrap_or_default();
+        let mut words = vec![String::new()];
+        let mut quoted = false;
+        for letter in line.chars() {
+            match letter {
+                '\'' => quoted = !quoted,
+                ' ' if !quoted => words.push(String::new()),
+                letter => words.last_mut().unwrap().push(letter),
+            }
+        }
+        let end = words.iter().position(|word| ["|", "&&", ">"].contains(&word.as_str()));
+        words.truncate(end.unwrap_or(words.len()));
+        words
+    }
+
+    #[test]
+    fn every_command_teaches_by_examples_that_it_would_take() {
+        let mut found = Vec::new();
+        leaves(&Cli::command(), "", &mut found);
+        assert!(found.len() > 20, "{found:?}");
+        for (command, taught) in found {
+            let examples = taught.lines().filter_map(|line| line.trim().strip_prefix("calltap "));
+            let examples: Vec<_> = examples.map(|rest| format!("calltap {rest}")).collect();
+            assert!(!examples.is_empty(), "{command} has no example");
+            for example in examples {
+                let parsed = Cli::try_parse_from(words(&example));
+                assert!(parsed.is_ok(), "{example}: {}", parsed.unwrap_err());
+                assert!(example.starts_with(&command), "{example} under {command}");
+            }
+        }
+    }
 }
