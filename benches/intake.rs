@@ -47,7 +47,7 @@ fn intake(content: Content) -> (Intake, Receiver<Delivery>) {
 fn records(delivered: &Receiver<Delivery>) -> u64 {
     let count = |delivery| match delivery {
         Delivery::Chunk(chunk) => chunk.len() as u64,
-        Delivery::Note(_) | Delivery::Change(_) => 0,
+        Delivery::Note(_) | Delivery::Change(_) | Delivery::Settings(_) => 0,
     };
     delivered.try_iter().map(count).sum()
 }
