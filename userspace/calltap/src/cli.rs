@@ -240,6 +240,9 @@ pub struct NewWarrant {
     /// Keep no keys of media: they are overwritten in session descriptions
     #[arg(long)]
     pub redact_sdes_keys: bool,
+    /// Keep no keys that are pressed in a call: they are overwritten in events and messages
+    #[arg(long)]
+    pub mask_dtmf: bool,
     /// The version of this warrant that the new one takes the place of
     #[arg(long, value_name = "W.toml")]
     pub supersedes: Option<PathBuf>,

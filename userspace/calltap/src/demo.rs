@@ -98,6 +98,7 @@ impl Stage {
             exclude_content: Vec::new(),
             direction: None,
             redact_sdes_keys: false,
+            mask_dtmf: false,
             supersedes: None,
             out: warrant.clone(),
         })?;

@@ -59,6 +59,7 @@ pub fn draft(new: cli::NewWarrant) -> anyhow::Result<Outcome> {
         excluded: excluded(new.exclude, new.exclude_content),
         direction: new.direction,
         redact_sdes_keys: new.redact_sdes_keys,
+        mask_dtmf: new.mask_dtmf,
     };
     let is_wide = |text: &String| identify(text).is_ok_and(|it| Policy::default().is_wide(it));
     draft.wide_targets = draft.targets.iter().any(is_wide);

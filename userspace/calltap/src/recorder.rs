@@ -2,6 +2,7 @@
 //! that what is counted is what was written.
 
 mod change;
+mod digits;
 mod exclusion;
 mod flow_line;
 mod live;
@@ -9,7 +10,7 @@ mod restart;
 mod sayings;
 mod stream_line;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -177,6 +178,8 @@ pub struct Recorder {
     halted: BTreeMap<u32, u64>,
     /// Calls with a party that their warrant excludes.
     exclusions: Exclusions,
+    /// Warrants that do not order the keys that are pressed.
+    masking: BTreeSet<u32>,
     /// Calls of which media was recorded, not told yet.
     heard: Vec<(CallKey, Timestamp)>,
     /// How often it is told that a call has media.
@@ -225,6 +228,7 @@ impl Recorder {
             failed: false,
             halted,
             exclusions: Exclusions::default(),
+            masking: BTreeSet::new(),
             heard: Vec::new(),
             tell_every: tell_every(media_silence),
         }
@@ -264,7 +268,9 @@ impl Recorder {
         if self.exclusions.forbid(record) {
             return None;
         }
-        match self.store.append(record) {
+        let mut block = Vec::new();
+        let masked = self.without_digit(record, &mut block);
+        match self.store.append(masked.as_ref().unwrap_or(record)) {
             Ok(()) => {
                 self.count(record);
                 None
@@ -400,6 +406,7 @@ impl Recorder {
 
     /// Counts a packet to its call.
     fn count(&mut self, record: &Encoded<'_>) {
+        let link = self.link(record);
         let call = CallKey { warrant: record.warrant(), cin: record.cin() };
         let Some(live) = self.live.get_mut(&call) else { return };
         live.recorded();
@@ -410,8 +417,7 @@ impl Recorder {
         if live.is_heard_anew(at, self.tell_every) {
             self.heard.push((call, at));
         }
-        let link = usize::try_from(record.interface()).ok().and_then(|it| self.links.get(it));
-        let Some(&link) = link else { return };
+        let Some(link) = link else { return };
         let Ok(packet) = packet::parse(link, record.frame()) else { return };
         live.packet(at, &packet, record.frame().len());
         match packet.body {
@@ -427,9 +433,18 @@ impl Recorder {
         }
     }
 
+    /// The link type of the interface on which a record came.
+    fn link(&self, record: &Encoded<'_>) -> Option<LinkType> {
+        let place = usize::try_from(record.interface()).ok()?;
+        self.links.get(place).copied()
+    }
+
     fn close(&mut self, live: LiveCall, at_ns: u64, cause: &str) {
         let warrant = live.warrant();
-        let Some(line) = live.line(at_ns, cause, &self.own_losses) else { return };
+        let Some(mut line) = live.line(at_ns, cause, &self.own_losses) else { return };
+        if self.masking.contains(&warrant) {
+            line.digits.iter_mut().for_each(|it| "masked".clone_into(&mut it.digit));
+        }
         if let Err(cause) = self.store.call_closed(warrant, line) {
             error!("{cause}");
         }

@@ -75,7 +75,11 @@ pub fn open(
     }
     let warrants = orders.iter().map(|order| (order.liid.clone(), order.warrant.id)).collect();
     let media_silence = Duration::from_secs(config.media_silence);
-    Ok((Recorder::new(store, links, warrants, media_silence), orders))
+    let mut recorder = Recorder::new(store, links, warrants, media_silence);
+    for order in &orders {
+        recorder.mask_digits(order.warrant.id, order.minimise.digits);
+    }
+    Ok((recorder, orders))
 }
 
 /// Admits a warrant under a number, or the next version of the one that has it; refuses what the
@@ -142,6 +146,7 @@ fn order(warrant: &Warrant, id: u32, next_cin: u32) -> Order {
         minimise: minimise::Rules {
             content: warrant.deliver() == Deliver::IriOnly,
             keys: warrant.draft().redact_sdes_keys,
+            digits: warrant.draft().mask_dtmf,
         },
     }
 }

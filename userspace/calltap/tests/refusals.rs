@@ -122,6 +122,7 @@ const HOSTILE: &[Hostile] = &[
     says("bad-version", &[("liid =", SUPERSEDES)]),
     says("bad-field", &[("liid =", "direction = \"both\"\nliid =")]),
     says("bad-field", &[("liid =", "direction = true\nliid =")]),
+    says("bad-field", &[("liid =", "dtmf = \"drop\"\nliid =")]),
     // The parties that it excludes.
     says("bad-field", &[("liid =", "excluded = \"sip:counsel@example.net\"\nliid =")]),
     says("bad-field", &[("liid =", "excluded = [\"sip:counsel@example.net\"]\nliid =")]),

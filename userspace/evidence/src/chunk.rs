@@ -1,7 +1,7 @@
 //! Records on their way from a worker to the writer: encoded once, in a buffer that is used again.
 
 use crate::pcapng::{self, Packet};
-use crate::record::{Kind, Record};
+use crate::record::{self, Kind, Record};
 
 /// A batch of encoded records with an index. Neither grows in steady state, so that a worker
 /// allocates nothing a packet.
@@ -144,6 +144,18 @@ impl<'a> Encoded<'a> {
     /// The frame.
     pub fn frame(&self) -> &'a [u8] {
         self.packet().map_or(&[], |packet| packet.frame)
+    }
+
+    /// The same record with `count` bytes of its frame overwritten, as `frame` has it, and a note
+    /// that has the hash of what came; `block` is where it is encoded anew.
+    pub fn masked<'b>(&self, frame: &[u8], count: usize, block: &'b mut Vec<u8>) -> Encoded<'b> {
+        block.clear();
+        if let Some(packet) = self.packet() {
+            let comment = packet.comment.unwrap_or("calltap CC");
+            let comment = record::masked(comment, count, packet.frame);
+            pcapng::encode_packet(block, &Packet { frame, comment: Some(&comment), ..packet });
+        }
+        Encoded { block, ..*self }
     }
 
     /// The Enhanced Packet Block, ready to be written.

@@ -21,6 +21,7 @@ impl Recorder {
                 match recording::admit(&mut self.store, &warrant, id, &trust) {
                     Ok(Ok(order)) => {
                         self.halted.remove(&id);
+                        self.mask_digits(id, order.minimise.digits);
                         self.warrants.insert(order.liid.clone(), id);
                         return Some(order);
                     }

@@ -11,7 +11,7 @@ use calltap_proto::msrp::Sessions;
 use calltap_proto::packet::{self, Body, Datagram, Fragment, LinkType, Packet, Segment};
 use calltap_proto::reassembly::Datagrams;
 use calltap_proto::rtcp::Reports;
-use calltap_proto::rtp::{Digit, Events, Streams};
+use calltap_proto::rtp::{Digit, Events, PayloadClocks, Streams};
 use calltap_proto::udptl::Faxes;
 use calltap_proto::{Keep, Kept, MediaKind, Timestamp};
 
@@ -86,6 +86,11 @@ impl LiveCall {
     ) {
         self.media.insert(endpoint, (kind, terms));
         self.streams.look_again();
+    }
+
+    /// The payload types that are announced at an endpoint.
+    pub(super) fn clocks(&self, endpoint: SocketAddr) -> Option<&PayloadClocks> {
+        self.media.get(&endpoint).map(|(_, terms)| &terms.clocks)
     }
 
     pub(super) fn learned(&mut self, endpoint: SocketAddr, peer: SocketAddr) {

@@ -101,6 +101,8 @@ pub struct Draft {
     pub direction: Option<Direction>,
     /// Whether the keys of media are overwritten in session descriptions, or kept.
     pub redact_sdes_keys: bool,
+    /// Whether the keys that are pressed in a call are overwritten, or kept.
+    pub mask_dtmf: bool,
     /// Counts the versions under one LIID; the first need not say that it is 1.
     pub version: Option<u32>,
     /// The SHA-256 of the version before: 64 lowercase hexadecimal digits.
@@ -120,7 +122,7 @@ const REQUIRED: [&str; 8] = [
 ];
 
 /// What a warrant may have.
-const OPTIONAL: [&str; 10] = [
+const OPTIONAL: [&str; 11] = [
     "legal_basis",
     "offence_class",
     "recipient",
@@ -129,6 +131,7 @@ const OPTIONAL: [&str; 10] = [
     "excluded",
     "direction",
     "sdes_keys",
+    "dtmf",
     "version",
     "supersedes",
 ];
@@ -181,6 +184,7 @@ impl Draft {
         let flag = |set: bool| set.then(|| value(true.into()));
         let direction = self.direction.map(|direction| value(direction.as_str().into()));
         let redact = self.redact_sdes_keys.then(|| value("redact".into()));
+        let dtmf = self.mask_dtmf.then(|| value("mask".into()));
         let version = self.version.map(|number| value(i64::from(number).into()));
         let recipient = self.recipient.as_ref().map(|it| value(it.to_string().into()));
         let lines = [
@@ -196,6 +200,7 @@ impl Draft {
             ),
             ("The one direction of content that is kept.", "direction", direction),
             ("The keys of media are not kept.", "sdes_keys", redact),
+            ("The keys that are pressed in a call are not kept.", "dtmf", dtmf),
             ("The version under this LIID.", "version", version),
             ("SHA-256 of the version before.", "supersedes", text(&self.supersedes)),
         ];
@@ -228,6 +233,7 @@ impl Draft {
             excluded: excluded::from_table(&table)?,
             direction: fields.optional_parsed("direction")?,
             redact_sdes_keys: fields.is_second("sdes_keys", ["keep", "redact"])?,
+            mask_dtmf: fields.is_second("dtmf", ["keep", "mask"])?,
             version: fields.number("version")?,
             supersedes: fields.optional_text("supersedes")?,
         })

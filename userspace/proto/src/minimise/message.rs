@@ -20,12 +20,22 @@ const SIGNALLING: [&[u8]; 9] = [
     b"message/sipfrag",
 ];
 
+/// Bodies that name the keys that were pressed: of INFO, and what KPML reports (RFC 4730).
+const DIGITS: [&[u8]; 6] = [
+    b"application/dtmf",
+    b"application/dtmf-relay",
+    b"application/vnd.nortelnetworks.digits",
+    b"audio/telephone-event",
+    b"application/kpml-request+xml",
+    b"application/kpml-response+xml",
+];
+
 /// A mark for each byte: whether it may stay.
 pub(super) fn keep(rules: Rules, bytes: &[u8]) -> Vec<bool> {
     let mut marks = Marks { bytes, marks: vec![true; bytes.len()] };
     match Message::parse(bytes) {
         Some(message) => body(rules, &message, &mut marks),
-        None if rules.content => unparsed(&mut marks),
+        None if rules.content || rules.digits && may_name_digits(bytes) => unparsed(&mut marks),
         None => {}
     }
     if rules.keys {
@@ -76,7 +86,11 @@ fn body<'a>(rules: Rules, message: &Message<'a>, marks: &mut Marks<'a>) {
             if rules.content && !is_said && is_signalling {
                 marks.set(without_body(media_type, body), true);
             }
-            if rules.keys && says_encoding(header) {
+            if rules.digits && names_digits(media_type) {
+                // Where it is the whole body, what stands beyond Content-Length is a part of it.
+                marks.set(if header.is_empty() { all } else { body }, false);
+            }
+            if (rules.keys || rules.digits) && says_encoding(header) {
                 marks.set(body, false);
             }
             if rules.keys && media_type.eq_ignore_ascii_case(b"application/sdp") {
@@ -84,6 +98,16 @@ fn body<'a>(rules: Rules, message: &Message<'a>, marks: &mut Marks<'a>) {
             }
         }
     });
+}
+
+fn names_digits(media_type: &[u8]) -> bool {
+    DIGITS.iter().any(|it| it.eq_ignore_ascii_case(media_type))
+}
+
+/// Whether bytes that are no message may be of one that names keys.
+fn may_name_digits(bytes: &[u8]) -> bool {
+    let has = |word: &[u8]| bytes.windows(word.len()).any(|it| it.eq_ignore_ascii_case(word));
+    [&b"dtmf"[..], b"digits", b"telephone-event", b"kpml"].iter().any(|word| has(word))
 }
 
 /// A fragment of a message (RFC 3420) may have a body of its own.

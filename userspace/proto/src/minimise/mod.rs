@@ -5,12 +5,14 @@
 //! byte that is not surely allowed is [`FILLER`].
 
 mod alignment;
+mod digits;
 mod message;
 mod run;
 mod walk;
 
 use alloc::vec::Vec;
 
+pub use digits::digits;
 use run::Run;
 
 use crate::event::Kept;
@@ -27,6 +29,9 @@ pub struct Rules {
     /// The keys of media in session descriptions: `a=crypto` (RFC 4568), `a=key-mgmt` (RFC 4567) and
     /// `k=` (RFC 4566).
     pub keys: bool,
+    /// Keys that were pressed, where bodies name them: `application/dtmf-relay`,
+    /// `application/dtmf` KPML (RFC 4730) and their like.
+    pub digits: bool,
 }
 
 impl Rules {

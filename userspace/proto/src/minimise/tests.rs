@@ -8,8 +8,9 @@ use crate::made;
 use crate::packet::LinkType;
 use crate::time::Timestamp;
 
-const CONTENT: Rules = Rules { content: true, keys: false };
-const KEYS: Rules = Rules { content: false, keys: true };
+const CONTENT: Rules = Rules { content: true, keys: false, digits: false };
+const KEYS: Rules = Rules { content: false, keys: true, digits: false };
+const DIGITS: Rules = Rules { content: false, keys: false, digits: true };
 const A: &str = "192.0.2.1:5060";
 const B: &str = "192.0.2.2:5060";
 const SECRET: &str = "the canary sings at noon";
@@ -70,6 +71,33 @@ fn a_description_stays_and_what_stands_beside_it_does_not() {
     let text = message("INVITE", "multipart/mixed;boundary=x", &body);
     let [frame] = &left(CONTENT, &text, &[made::udp(A, B, text.as_bytes())])[..] else { panic!() };
     assert!(!has(frame, "canary") && has(frame, sdp) && has(frame, "\r\n--x--\r\n"));
+}
+
+#[test]
+fn keys_that_were_pressed_are_overwritten_and_other_bodies_stay() {
+    for kind in ["application/dtmf-relay", "Application/DTMF; x=y", "application/kpml-response+xml"]
+    {
+        let text = std::format!("{}{SECRET}", message("INFO", kind, SECRET));
+        let [frame] = &left(DIGITS, &text, &[made::udp(A, B, text.as_bytes())])[..] else {
+            panic!()
+        };
+        assert!(!has(frame, "canary") && has(frame, "Call-ID: c-"), "{kind}");
+    }
+    let parts = std::format!(
+        "--x\r\nContent-Type: application/dtmf-relay\r\n\r\nSignal=5\r\n\
+         --x\r\nContent-Type: text/plain\r\n\r\n{SECRET}\r\n--x--"
+    );
+    let text = message("INFO", "multipart/mixed;boundary=x", &parts);
+    let [frame] = &left(DIGITS, &text, &[made::udp(A, B, text.as_bytes())])[..] else { panic!() };
+    assert!(!has(frame, "Signal=5") && has(frame, SECRET));
+    let text = message("MESSAGE", "text/plain", SECRET);
+    let wire = made::udp(A, B, text.as_bytes());
+    assert_eq!(left(DIGITS, &text, std::slice::from_ref(&wire)), [wire]);
+    let broken = "INFO sip:alice@example.net\r\nContent-Type: application/dtmf\r\n\r\n7";
+    let [frame] = &left(DIGITS, &broken, &[made::udp(A, B, broken.as_bytes())])[..] else {
+        panic!()
+    };
+    assert!(has(frame, "Content-Type: application/dtmf\r\nX"), "{frame:?}");
 }
 
 #[test]

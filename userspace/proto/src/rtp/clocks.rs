@@ -26,6 +26,8 @@ struct Payload {
     /// will, so neither says anything about the network's jitter.
     is_unpaced: bool,
     is_event: bool,
+    /// Its packets hold those of others again (RFC 2198).
+    is_redundant: bool,
     codec: Codec,
 }
 
@@ -44,7 +46,8 @@ const fn fixed(payload_type: u8) -> Payload {
         _ => (0, Codec::Unknown),
     };
     // 19 was comfort noise before RFC 3551 and still is, in old devices.
-    Payload { rate_hz, is_unpaced: matches!(payload_type, 13 | 19), is_event: false, codec }
+    let is_unpaced = matches!(payload_type, 13 | 19);
+    Payload { rate_hz, is_unpaced, is_event: false, is_redundant: false, codec }
 }
 
 impl PayloadClocks {
@@ -62,7 +65,8 @@ impl PayloadClocks {
         let is_event = is(b"telephone-event");
         let is_unpaced = is_event || is(b"tone") || is(b"CN");
         let codec = Codec::named(encoding);
-        self.put(payload_type, Payload { rate_hz, is_unpaced, is_event, codec });
+        let is_redundant = is(b"red");
+        self.put(payload_type, Payload { rate_hz, is_unpaced, is_event, is_redundant, codec });
     }
 
     /// Takes over what `other` maps beyond the static table.
@@ -90,6 +94,12 @@ impl PayloadClocks {
     #[must_use]
     pub fn is_event(&self, payload_type: u8) -> bool {
         self.payload(payload_type).is_event
+    }
+
+    /// Whether a payload type holds others' packets again (RFC 2198).
+    #[must_use]
+    pub fn is_redundant(&self, payload_type: u8) -> bool {
+        self.payload(payload_type).is_redundant
     }
 
     /// What a payload type encodes, where that is known.
