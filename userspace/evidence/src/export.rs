@@ -3,6 +3,7 @@
 //! A copy is no evidence: it is in no manifest, and says at its head where it comes from.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use crate::pcapng::{self, Packet};
 use crate::read::VolumePacket;
@@ -57,6 +58,17 @@ impl<W: Write> Copy<W> {
             }
         }
         Ok(Self { out, format, block: Vec::new() })
+    }
+
+    /// Gives addresses names, ahead of the packets; classic pcap has no place for them.
+    ///
+    /// # Errors
+    /// `out` cannot be written.
+    pub fn names(&mut self, names: &[(IpAddr, String)]) -> io::Result<()> {
+        match self.format {
+            Format::Pcapng => self.out.write_all(&pcapng::names(names)?),
+            Format::Pcap => Ok(()),
+        }
     }
 
     /// Appends a packet, which came by the copy's interface of this number.

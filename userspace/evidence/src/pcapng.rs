@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, Read};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use pcap_file::pcapng::PcapNgWriter;
@@ -14,6 +15,9 @@ use pcap_file::pcapng::blocks::interface_description::{
 };
 use pcap_file::pcapng::blocks::interface_statistics::{
     InterfaceStatisticsBlock, InterfaceStatisticsOption,
+};
+use pcap_file::pcapng::blocks::name_resolution::{
+    Ipv4Record, Ipv6Record, NameResolutionBlock, Record,
 };
 use pcap_file::pcapng::blocks::opt_common::CommonOption;
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
@@ -128,6 +132,25 @@ pub(crate) fn head(
     interfaces: &[InterfaceFacts],
 ) -> io::Result<Vec<u8>> {
     Ok(describe(tool, comment, interfaces)?.into_inner())
+}
+
+/// A block that gives addresses names; nothing, where there are none.
+pub(crate) fn names(names: &[(IpAddr, String)]) -> io::Result<Vec<u8>> {
+    let mut writer = describe("", "", &[])?;
+    let head = writer.get_ref().len();
+    if !names.is_empty() {
+        let record = |(address, name): &(IpAddr, String)| {
+            let names = vec![Cow::Owned(name.clone())];
+            match *address {
+                IpAddr::V4(ip_addr) => Record::Ipv4(Ipv4Record { ip_addr, names }),
+                IpAddr::V6(ip_addr) => Record::Ipv6(Ipv6Record { ip_addr, names }),
+            }
+        };
+        let records = names.iter().map(record).chain([Record::End]).collect();
+        let block = NameResolutionBlock { records, options: Vec::new() };
+        writer.write_pcapng_block(block).map_err(io::Error::other)?;
+    }
+    Ok(writer.into_inner().split_off(head))
 }
 
 /// A packet's block with `text` at the end of its comment.

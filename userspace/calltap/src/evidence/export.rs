@@ -1,6 +1,7 @@
 //! `calltap evidence export`: one call as one file that decodes alone.
 
 use std::io::BufWriter;
+use std::net::IpAddr;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -8,6 +9,7 @@ use calltap_evidence::export::{Copy, Format};
 use calltap_evidence::read::{Origin, VolumePacket};
 use calltap_evidence::session::InterfaceFacts;
 
+use super::audio::{Side, Sides};
 use super::custody;
 use super::dossier::{Dossier, Placed};
 use super::new_file::{Hashing, NewFile};
@@ -34,6 +36,7 @@ pub fn export(arguments: &cli::Export) -> anyhow::Result<Outcome> {
     let unwritable = || arguments.out.display().to_string();
     let mut copy =
         Copy::begin(writer, format, TOOL, &comment, &interfaces).with_context(unwritable)?;
+    copy.names(&names(&dossier, &signalling)).with_context(unwritable)?;
     let mut counts = Counts::default();
     dossier.read("exporting", true, &mut |placed| {
         if counts.takes(&dossier, &signalling, &placed) {
@@ -122,6 +125,28 @@ fn is_orphan(dossier: &Dossier, packet: &VolumePacket<'_>) -> bool {
     !dossier.sources.iter().any(|source| Some(source.file.as_str()) == file)
 }
 
+/// The parties' names for the addresses that each of them alone announced.
+fn names(dossier: &Dossier, signalling: &Signalling) -> Vec<(IpAddr, String)> {
+    let sides = Sides::of(&signalling.messages);
+    let named = sides.addresses().map(|(address, side)| {
+        let uri = match side {
+            Side::Caller => &dossier.line.from,
+            Side::Called => &dossier.line.to,
+        };
+        (address, host_like(uri))
+    });
+    named.filter(|(_, name)| !name.is_empty()).collect()
+}
+
+/// A URI as a name that no program takes for anything else: it came from the network.
+fn host_like(uri: &str) -> String {
+    let name = uri.split_once(':').map_or(uri, |(_, name)| name);
+    let letters = name.chars().take(64);
+    letters
+        .map(|it| if it.is_ascii_alphanumeric() || "@.-+".contains(it) { it } else { '_' })
+        .collect()
+}
+
 /// Every interface of the volumes, each once.
 fn interfaces(dossier: &Dossier) -> anyhow::Result<Vec<InterfaceFacts>> {
     let mut interfaces: Vec<InterfaceFacts> = Vec::new();
@@ -138,4 +163,17 @@ fn interfaces(dossier: &Dossier) -> anyhow::Result<Vec<InterfaceFacts>> {
 
 fn position(interfaces: &[InterfaceFacts], facts: &InterfaceFacts) -> Option<usize> {
     interfaces.iter().position(|it| it == facts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_like;
+
+    #[test]
+    fn a_name_holds_nothing_that_a_program_could_act_on() {
+        assert_eq!(host_like("sip:alice@example.net"), "alice@example.net");
+        assert_eq!(host_like("tel:+3225550100"), "+3225550100");
+        assert_eq!(host_like("sip:\u{1b}[2J\u{202e}<b>@x"), "__2J__b_@x");
+        assert_eq!(host_like(&"a".repeat(1000)).len(), 64);
+    }
 }

@@ -87,6 +87,18 @@ fn a_copy_says_at_its_head_whence_it_is_and_the_audit_that_it_was_made() {
 }
 
 #[test]
+fn a_copy_names_the_addresses_of_its_parties() {
+    let desk = replayed("calls.pcapng", &[]);
+    desk.fine(&["evidence", "export", "1", "--out", "copy.pcapng"]);
+    let mut hosts = std::process::Command::new("tshark");
+    hosts.args(["-r"]).arg(desk.path("copy.pcapng")).args(["-q", "-z", "hosts"]);
+    let hosts = words(&hosts.output().expect("tshark"));
+    for named in ["192.0.2.10\talice@example.net", "192.0.2.20\tfriend0@example.net"] {
+        assert!(hosts.lines().any(|line| line == named), "{named} in {hosts}");
+    }
+}
+
+#[test]
 fn nothing_is_overwritten_and_nothing_is_put_into_the_evidence() {
     let desk = replayed("calls.pcapng", &[]);
     fs::write(desk.path("there"), "mine").unwrap();

@@ -1,7 +1,7 @@
 //! Who speaks in a stream: the caller or the called one.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
 
 use calltap_proto::sdp;
 use calltap_proto::sip::{self, Message, StartLine};
@@ -65,6 +65,16 @@ impl Sides {
             }
         }
         sides
+    }
+
+    /// The addresses that one party alone announced, with whose each is.
+    pub fn addresses(&self) -> impl Iterator<Item = (IpAddr, Side)> {
+        let mut addresses: BTreeMap<IpAddr, Option<Side>> = BTreeMap::new();
+        for (end, side) in &self.ends {
+            let known = addresses.entry(end.ip()).or_insert(Some(*side));
+            *known = known.filter(|known| known == side);
+        }
+        addresses.into_iter().filter_map(|(address, side)| Some((address, side?)))
     }
 
     /// Who speaks in a stream, as far as either end tells.
