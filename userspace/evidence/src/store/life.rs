@@ -13,11 +13,12 @@ use crate::trust::Trust;
 use crate::warrant::{Act, Code, Deed, Identifier, Kind, Refusal, Warrant};
 
 impl Store {
-    /// Whether what the audit knows of a warrant lets it be executed: that it was revoked, suspended
-    /// or superseded stands there, also when the files that said so are gone.
+    /// Whether what the audit knows of a warrant lets it be executed: that it has expired, was revoked,
+    /// suspended or superseded stands there, also when the files that said so are gone, or the clock
+    /// says otherwise by now.
     ///
     /// # Errors
-    /// [`Code::Revoked`], [`Code::Suspended`], [`Code::Superseded`] or [`Code::NotASuccessor`].
+    /// [`Code::Revoked`], [`Code::Expired`], [`Code::Suspended`], [`Code::Superseded`] or [`Code::NotASuccessor`].
     pub fn standing(&self, warrant: &Warrant, trust: &Trust) -> Result<(), Refusal> {
         let sha256 = warrant.sha256();
         let refuse = |code, what: &str| {
@@ -26,6 +27,9 @@ impl Store {
         };
         if self.life.has(Event::Revoked, &sha256) {
             return refuse(Code::Revoked, "the audit has its revocation");
+        }
+        if self.life.has(Event::Expired, &sha256) {
+            return refuse(Code::Expired, "the audit has its end, whatever the clock says now");
         }
         let resumed = warrant.acts().iter().any(|act| act.deed == Deed::Resumed);
         if self.life.has(Event::Suspended, &sha256) && !resumed {

@@ -9,6 +9,7 @@ use calltap_evidence::session::{Rotation, Session};
 use calltap_evidence::store::{Error, Store};
 use calltap_evidence::trust::Trust;
 use calltap_evidence::verify::{State, verify};
+use calltap_evidence::warrant::Code;
 use calltap_evidence::who::Who;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -87,6 +88,33 @@ fn no_act_is_recorded_where_a_session_was_interrupted_or_a_line_was_changed() {
     let changed = fs::read(&audit).unwrap();
     assert!(matches!(note(&court), Err(Error::Tampered { .. })));
     assert_eq!(fs::read(&audit).unwrap(), changed);
+}
+
+#[test]
+fn what_the_audit_has_as_expired_is_not_executed_again_whatever_the_clock_says() {
+    let court = Court::new();
+    let warrant = court.warrant("L1");
+    let trust = Trust::open(&court.path("trust")).unwrap();
+    let mut store = court.store(Rotation::default());
+    assert!(store.standing(&warrant, &trust).is_ok());
+    store.admit(&warrant, 1).unwrap();
+    store.activated(&warrant).unwrap();
+    store.expired(&warrant).unwrap();
+    store.close();
+    // The clock is set back: by it, the warrant is in force.
+    assert!(warrant.in_force(START_NS).is_ok());
+    let mut store = court.store(Rotation::default());
+    let refusal = store.standing(&warrant, &trust).unwrap_err();
+    assert_eq!(refusal.code(), Code::Expired);
+    store.refused(&refusal).unwrap();
+    store.close();
+    let lines = lines(&court.root());
+    let refused = lines.iter().find(|line| line["event"] == "warrant-refused").unwrap();
+    assert_eq!(refused["details"]["code"], "expired");
+    assert_eq!(refused["details"]["warrant_sha256"], warrant.sha256());
+    let ends = lines.iter().filter(|line| line["event"] == "warrant-expired").count();
+    assert_eq!(ends, 1);
+    court.assert_whole();
 }
 
 #[test]

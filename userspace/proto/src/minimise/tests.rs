@@ -94,7 +94,7 @@ fn keys_that_were_pressed_are_overwritten_and_other_bodies_stay() {
     let wire = made::udp(A, B, text.as_bytes());
     assert_eq!(left(DIGITS, &text, std::slice::from_ref(&wire)), [wire]);
     let broken = "INFO sip:alice@example.net\r\nContent-Type: application/dtmf\r\n\r\n7";
-    let [frame] = &left(DIGITS, &broken, &[made::udp(A, B, broken.as_bytes())])[..] else {
+    let [frame] = &left(DIGITS, broken, &[made::udp(A, B, broken.as_bytes())])[..] else {
         panic!()
     };
     assert!(has(frame, "Content-Type: application/dtmf\r\nX"), "{frame:?}");
