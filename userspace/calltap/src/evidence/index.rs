@@ -24,7 +24,7 @@ use calltap_evidence::read;
 use super::row::{Row, State, rows};
 use crate::progress;
 
-const MAGIC: &[u8; 16] = b"calltap index 1\n";
+const MAGIC: &[u8; 16] = b"calltap index 2\n";
 
 /// The end of what is covered is held against the ledger: the last line's signature.
 const TAIL: usize = 64;

@@ -56,6 +56,8 @@ pub enum State {
     Open,
     /// Its writer died before it ended.
     Interrupted,
+    /// It has ended, and its line is sealed to a recipient: nothing but its counts can be read.
+    Sealed,
 }
 
 impl State {
@@ -65,6 +67,7 @@ impl State {
             Self::Ended | Self::Continued => "ended",
             Self::Open => "open",
             Self::Interrupted => "interrupted",
+            Self::Sealed => "sealed",
         }
     }
 }
@@ -89,7 +92,7 @@ impl<'a> Row<'a> {
             lost: line.streams.iter().map(|it| it.lost).sum(),
             mos: mos.unwrap_or(0),
             encryption: line.streams.iter().fold(0, |bits, it| bits | encryption_bit(it)),
-            state: State::Ended,
+            state: if line.sealed.is_some() { State::Sealed } else { State::Ended },
             call_id: &line.call_id,
             from: &line.from,
             to: &line.to,
@@ -162,6 +165,7 @@ impl<'a> Row<'a> {
                 0 => State::Ended,
                 1 => State::Continued,
                 2 => State::Open,
+                4 => State::Sealed,
                 _ => State::Interrupted,
             },
             call_id: fields.text()?,

@@ -82,7 +82,7 @@ fn head(dossier: &Dossier, messages: &[Said]) -> String {
     };
     line("began", &time(started));
     match dossier.state {
-        State::Ended | State::Continued => {
+        State::Ended | State::Continued | State::Sealed => {
             let mut text = time(ended) + ", after ";
             when::length(&mut text, ended.saturating_sub(started));
             let _ = write!(text, ": {}", inert(&call.cause));

@@ -107,20 +107,26 @@ impl Table {
         fit(line, &digits, self.call.saturating_sub(liid.width()));
         line.push(' ');
         let at = line.len();
-        self.when.write(line, row.started_ns);
-        line.truncate(at + self.started);
+        if row.state == State::Sealed {
+            fit(line, "sealed", self.started);
+        } else {
+            self.when.write(line, row.started_ns);
+            line.truncate(at + self.started);
+        }
         line.push(' ');
         match row.state {
             State::Open => *line += "   open",
             State::Interrupted => *line += "    cut",
+            State::Sealed => *line += "      -",
             _ => right(line, 7, |line| {
                 when::length(line, row.ended_ns.saturating_sub(row.started_ns));
             }),
         }
         line.push(' ');
-        fit(line, &party(row.from), self.from);
+        let named = |uri| if row.state == State::Sealed { "-".into() } else { party(uri) };
+        fit(line, &named(row.from), self.from);
         line.push(' ');
-        fit(line, &party(row.to), self.to);
+        fit(line, &named(row.to), self.to);
         line.push(' ');
         let unknown = row.state != State::Ended;
         right(line, 3, |line| number(line, (!unknown).then_some(u64::from(row.streams))));

@@ -143,6 +143,40 @@ fn a_large_ledger_is_indexed_outside_the_evidence_and_the_index_follows_it() {
     assert_ne!(moved, index);
 }
 
+#[test]
+fn what_is_sealed_is_listed_as_that_and_names_nobody() {
+    let sealed = |cin| CallLine {
+        liid: "CASE-1".to_owned(),
+        cin,
+        iri_packets: 6,
+        cc_packets: 200,
+        sealed: Some("YWdl".to_owned()),
+        ..CallLine::default()
+    };
+    let desk = desk_of(&[sealed(1), call(2)]);
+    let calls = listed(&desk, &[]);
+    assert_eq!((&calls[0]["state"], &calls[0]["started"]), (&"sealed".into(), &Value::Null));
+    assert_eq!((&calls[0]["cc_packets"], &calls[1]["state"]), (&200.into(), &"ended".into()));
+    let table = desk.fine(&["evidence", "list"]);
+    let row: Vec<_> = table.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(row[..5], ["CASE-1/1", "sealed", "-", "-", "-"], "{table}");
+}
+
+#[test]
+fn the_index_is_forgotten_ahead_of_what_it_is_of() {
+    let desk = desk_of(&(1..=20_000).map(call).collect::<Vec<_>>());
+    desk.fine(&["evidence", "list"]);
+    assert_eq!(desk.files("cache").len(), 1);
+    desk.fine(&["authority", "new", "ours", "--out", "state/calltap"]);
+    fs::rename(desk.path("state/calltap/ours.key"), desk.path("state/calltap/node.key")).unwrap();
+    // Nothing here verifies, so nothing of it is destroyed; the index is made again at any time.
+    let output = desk.run(&["evidence", "destroy", "CASE-1", "--reason", "over"]);
+    assert!(words(&output).contains("nothing was destroyed"), "{}", words(&output));
+    assert!(!output.status.success());
+    assert!(desk.path("evidence/CASE-1/calls.jsonl").exists());
+    assert!(desk.files("cache").is_empty());
+}
+
 /// Evidence as far as a listing looks at it: a ledger of calls, unsigned.
 fn desk_of(calls: &[CallLine]) -> Desk {
     let desk = Desk::new();
