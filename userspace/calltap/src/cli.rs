@@ -46,6 +46,8 @@ pub enum Command {
         calltap status --json | jq .frames.lost\n\n\
         Exit code 1 where no capture runs, or something is wrong with it.")]
     Status(Status),
+    /// Watch the running capture on a terminal screen
+    Top(Top),
     /// Check that evidence is whole and who authorised it
     #[command(after_help = examples::VERIFY)]
     Verify(Verify),
@@ -322,6 +324,13 @@ pub struct Status {
     /// Print the result as one JSON object on standard output
     #[arg(long)]
     pub json: bool,
+}
+
+/// `calltap top`.
+#[derive(Debug, Args)]
+pub struct Top {
+    /// The evidence directory of the capture, where several run
+    pub evidence: Option<PathBuf>,
 }
 
 /// `calltap verify`.

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Command::Replay(arguments) => replay::replay(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Status(arguments) => live::status::status(&arguments),
+        Command::Top(arguments) => live::top::top(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::Audit(arguments) => audit::audit(&arguments),
         Command::Report(arguments) => oversight::report(&arguments),

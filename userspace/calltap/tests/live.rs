@@ -5,7 +5,9 @@
 mod capture;
 mod desk;
 
+use std::io::Write as _;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -47,6 +49,26 @@ fn status(desk: &Desk) -> (Option<i32>, Value) {
     )
 }
 
+/// What a program that `q` ends shows on a terminal of 80 columns and 24 lines; it must end well.
+fn on_a_terminal(desk: &Desk, line: &str) -> String {
+    let program = env!("CARGO_BIN_EXE_calltap");
+    let line = line.replacen("calltap", program, 1);
+    let mut script = Command::new("script");
+    desk.at_desk(&mut script);
+    script.args(["-qefc", &format!("stty cols 80 rows 24; {line}"), "/dev/null"]);
+    let mut script = script
+        .env("TERM", "xterm-256color")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("script (bsdutils)");
+    sleep(Duration::from_millis(2500));
+    script.stdin.take().unwrap().write_all(b"q").unwrap();
+    let output = script.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", words(&output));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 fn warrant<'a>(found: &'a Value, liid: &str) -> &'a Value {
     let mut all = found["warrants"].as_array().unwrap().iter();
     all.find(|it| it["liid"] == liid).unwrap_or_else(|| panic!("{liid} in {found}"))
@@ -62,7 +84,7 @@ fn a_running_capture_says_how_it_stands_and_names_nobody() {
     assert!(up.success());
     std::fs::write(desk.path("calltap.toml"), "grace = 1\n").unwrap();
     let capture = start(&desk, &lab, &["--config", "calltap.toml", "--metrics", "127.0.0.1:9464"]);
-    let plan = CallPlan { seconds: 6, ..CallPlan::default() };
+    let plan = CallPlan { seconds: 9, ..CallPlan::default() };
     let calls = lab.begin_calls(&plan).unwrap();
     sleep(Duration::from_millis(4500));
     let (code, found) = status(&desk);
@@ -81,6 +103,11 @@ fn a_running_capture_says_how_it_stands_and_names_nobody() {
     );
     assert!(interface["bits_per_s"].as_f64().unwrap() > 1e6, "{interface}");
     assert!(found["disk"]["free"].as_u64().unwrap() > 0);
+
+    let screen = on_a_terminal(&desk, "calltap top");
+    for part in ["until media is open", "cap0:", "LIVE", "executed", "no alarms"] {
+        assert!(screen.contains(part), "{part} in {screen}");
+    }
 
     calls.finish().unwrap();
     // At rest, the figures are those of the end.

@@ -14,6 +14,7 @@ pub mod news;
 pub mod place;
 pub mod serve;
 pub mod status;
+pub mod top;
 
 use std::collections::BTreeMap;
 
