@@ -70,6 +70,8 @@ fn measure(name: &str, settings: &str, seconds: u64, others: &[fn(&AtomicBool)])
         warrants: desk.path("warrants"),
         seconds: Some(seconds),
         metrics: None,
+        console: None,
+        console_tokens: None,
         execution: cli::Execution {
             trust: desk.path("trust"),
             evidence: desk.path("evidence"),

@@ -40,13 +40,10 @@ pub enum Command {
     #[command(after_help = examples::RUN)]
     Run(Run),
     /// Say how the running capture stands
-    #[command(after_help = "Examples:\n  \
-        calltap status                          the capture that runs here\n  \
-        calltap status /srv/evidence            the one into this directory, of several\n  \
-        calltap status --json | jq .frames.lost\n\n\
-        Exit code 1 where no capture runs, or something is wrong with it.")]
+    #[command(after_help = examples::STATUS)]
     Status(Status),
     /// Watch the running capture on a terminal screen
+    #[command(after_help = examples::TOP)]
     Top(Top),
     /// Check that evidence is whole and who authorised it
     #[command(after_help = examples::VERIFY)]
@@ -311,6 +308,12 @@ pub struct Run {
     /// Give Prometheus its metrics at http://ADDR:PORT/metrics
     #[arg(long, value_name = "ADDR:PORT")]
     pub metrics: Option<SocketAddr>,
+    /// Show the capture in a web console, on an address of this machine alone
+    #[arg(long, value_name = "127.0.0.1:PORT")]
+    pub console: Option<SocketAddr>,
+    /// The console's tokens, made if it is not there; console.tokens beside the node's key by default
+    #[arg(long, value_name = "FILE", requires = "console")]
+    pub console_tokens: Option<PathBuf>,
     /// What every execution is told.
     #[command(flatten)]
     pub execution: Execution,

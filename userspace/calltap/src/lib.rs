@@ -15,6 +15,7 @@ pub mod cards;
 pub mod cli;
 pub mod config;
 pub mod confine;
+pub mod console;
 pub mod content;
 pub mod demo;
 pub mod docket;

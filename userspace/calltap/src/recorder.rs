@@ -23,6 +23,7 @@ use calltap_evidence::store::{self, Store};
 use calltap_proto::media::MediaTerms;
 use calltap_proto::packet::{self, Body, Datagram, LinkType};
 use calltap_proto::{CallKey, Cause, Keep, Kept, MediaKind, Timestamp};
+use crossbeam::channel::{Receiver, Sender};
 use hashbrown::HashMap;
 use tracing::{error, warn};
 
@@ -138,6 +139,17 @@ pub enum Delivery {
     Settings(Box<Reloaded>),
 }
 
+/// What somebody does with the evidence while it is written: it goes into the audit before it is done.
+#[derive(Debug)]
+pub struct Act {
+    /// What he does.
+    pub event: &'static str,
+    /// LIIDs and codes, never identities.
+    pub details: Vec<(&'static str, String)>,
+    /// Is told whether it stands in the audit, or why not.
+    pub done: Sender<Result<(), String>>,
+}
+
 /// Who a call is between, and why it is kept.
 #[derive(Debug, Clone)]
 pub struct CallFacts {
@@ -184,6 +196,7 @@ pub struct Recorder {
     heard: Vec<(CallKey, Timestamp)>,
     /// How often it is told that a call has media.
     tell_every: Duration,
+    acts: Receiver<Act>,
 }
 
 /// How often it is told at the most that a call has media; each time wakes another thread.
@@ -231,6 +244,7 @@ impl Recorder {
             masking: BTreeSet::new(),
             heard: Vec::new(),
             tell_every: tell_every(media_silence),
+            acts: crossbeam::channel::never(),
         }
     }
 
@@ -245,6 +259,21 @@ impl Recorder {
     /// The audit cannot be written.
     pub fn audit(&mut self, event: &str, details: &[(&str, &str)]) -> Result<(), store::Error> {
         self.store.audit(event, details)
+    }
+
+    /// Has the acts that come this way written into the audit, too.
+    pub fn audit_acts(&mut self, acts: Receiver<Act>) {
+        self.acts = acts;
+    }
+
+    /// Writes what has come that way, and says that it did.
+    pub fn act(&mut self) {
+        for Act { event, details, done } in self.acts.try_iter() {
+            let details: Vec<_> =
+                details.iter().map(|(name, text)| (*name, text.as_str())).collect();
+            let written = self.store.audit(event, &details).map_err(|cause| cause.to_string());
+            let _ = done.try_send(written);
+        }
     }
 
     /// Adds an interface that came up on the way; gives its number.

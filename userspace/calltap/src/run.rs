@@ -3,6 +3,7 @@
 use anyhow::bail;
 use calltap_proto::packet::LinkType;
 use calltap_xdp::clock;
+use crossbeam::channel::unbounded;
 use tokio::sync::watch;
 use tracing::{error, info};
 
@@ -63,19 +64,21 @@ pub fn execute(arguments: &cli::Run) -> anyhow::Result<(Outcome, Summary)> {
     let node = recording::node_key(&config)?;
     // Everything that takes a privilege is open, and no thread is started yet but that which tells
     // how the capture stands, as it may do other things.
-    let (snapshots, told) = watch::channel(None);
-    let serving = Listening::open(arguments)?.serve(told, config.confinement)?;
     // The directory, as an editor puts another file in the place of the settings'.
     let settings = execution.config.as_deref().map(config::directory);
     let places = Places::default()
         .reading([&execution.trust, warrants])
         .reading(settings)
-        .removing(serving.directory())
         .writing(&execution.evidence)?;
+    let (snapshots, told) = watch::channel(None);
+    let (acts, acted) = unbounded();
+    let serving = Listening::open(arguments, &config, acts)?.serve(told, config.confinement)?;
+    let places = places.removing(serving.directory());
     let confinement = Confinement::to(Work::Capture, &places, config.confinement)?;
     let (mut recorder, orders) =
         recording::open(&execution.evidence, &config, node.clone(), &mut papers, session, links)?;
     recorder.audit("confined", &confinement.details())?;
+    recorder.audit_acts(acted);
     let found = resume::find(&execution.evidence, &orders, &wire.facts, paper::now_ns());
     recorder.resume(&found);
     let unfinished = found.into_iter().flatten().collect();

@@ -108,7 +108,7 @@ fn who() -> String {
 }
 
 /// The report as one JSON object.
-fn json(report: &Report) -> serde_json::Value {
+pub(crate) fn json(report: &Report) -> serde_json::Value {
     let place = |found: &Break| match found.place {
         Place::File => json!({ "file": found.file, "what": found.what }),
         Place::Line(line) => json!({ "file": found.file, "line": line, "what": found.what }),

@@ -63,6 +63,7 @@ pub fn write(
         merge.drain(horizon_ns, |record| {
             recorder.record(record).into_iter().for_each(&stopped);
         });
+        recorder.act();
         recorder.media_seen(&heard);
         while let Some((_, note)) = ends.pop_front_if(|(due_ns, _)| *due_ns <= horizon_ns) {
             recorder.note(note);

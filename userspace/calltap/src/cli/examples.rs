@@ -76,9 +76,23 @@ pub(super) const RUN: &str = "\
 Examples:
   calltap run --interface eth1 --warrants warrants --trust trust --evidence evidence
   calltap run --interface eth1 --interface eth2 --warrants warrants --trust trust --evidence evidence --config calltap.toml --for 3600
+  calltap run --interface eth1 --warrants warrants --trust trust --evidence evidence --metrics 127.0.0.1:9464 --console 127.0.0.1:8432
 
 SIGINT and SIGTERM seal every volume and end it; SIGHUP has warrants, keys and settings read again.
 `calltap doctor eth1 --evidence evidence` says beforehand what is to be mended.";
+
+pub(super) const STATUS: &str = "\
+Examples:
+  calltap status                                   the capture that runs here
+  calltap status /srv/evidence                     the one into this directory, of several
+  calltap status --json | jq .frames.lost
+
+Exit code 1 where no capture runs, or something is wrong with it.";
+
+pub(super) const TOP: &str = "\
+Examples:
+  calltap top                                      the capture that runs here, until q
+  calltap top /srv/evidence                        the one into this directory, of several";
 
 pub(super) const VERIFY: &str = "\
 Examples:

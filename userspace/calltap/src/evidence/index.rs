@@ -36,8 +36,8 @@ const WORTHWHILE: u64 = 8 << 20;
 
 /// The rows of a LIID's calls, packed, in the order of its ledger.
 #[derive(Debug, Default)]
-struct Known {
-    rows: Vec<u8>,
+pub(crate) struct Known {
+    pub(crate) rows: Vec<u8>,
     covered: u64,
 }
 
@@ -79,7 +79,7 @@ pub fn forget(dir: &Path, liid: &str) {
 }
 
 /// Reads the ledger's lines behind what is known.
-fn extend(ledger: &Path, mut known: Known) -> anyhow::Result<Known> {
+pub(crate) fn extend(ledger: &Path, mut known: Known) -> anyhow::Result<Known> {
     let mut file = File::open(ledger).with_context(|| ledger.display().to_string())?;
     let length = file.metadata()?.len();
     if known.covered >= length {

@@ -1,7 +1,7 @@
 //! The thread that tells how a capture stands, to whoever may ask.
 //!
 //! It is started before the capture is confined, with sockets that are bound, and confines itself
-//! first: it can accept and answer, and do nothing else. It has no part in the
+//! first: it can accept and answer, read the evidence, and do nothing else. It has no part in the
 //! packets' way, and gives way to every thread that has.
 
 use std::future::IntoFuture as _;
@@ -13,25 +13,30 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use crossbeam::channel::bounded;
+use crossbeam::channel::{Sender, bounded};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::limited::Limited;
 use super::place::Bound;
 use super::{Snapshot, metrics};
 use crate::cli;
-use crate::config::Required;
+use crate::config::{Config, Required};
 use crate::confine::{Confinement, Places, Work};
+use crate::console::{Console, Wish};
+use crate::recorder::Act;
 
 /// Where snapshots come from; none while there is none yet.
 pub type Snapshots = watch::Receiver<Option<Arc<Snapshot>>>;
 
 /// How much further down the scheduler's list than a capture's threads.
 const NICE: i32 = 10;
+
+/// Threads that read evidence for the console.
+const READERS: usize = 2;
 
 /// How long nobody is accepted after that failed.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -43,18 +48,30 @@ pub struct Listening {
     status: Option<Bound>,
     /// For Prometheus.
     metrics: Option<TcpListener>,
+    /// For browsers.
+    console: Option<Console>,
 }
 
 impl Listening {
     /// Binds what was asked for.
     ///
     /// # Errors
-    /// An address that cannot be bound.
-    pub fn open(arguments: &cli::Run) -> anyhow::Result<Self> {
+    /// An address that cannot be bound, or that the console is not shown at; its tokens cannot be read.
+    pub fn open(arguments: &cli::Run, config: &Config, acts: Sender<Act>) -> anyhow::Result<Self> {
         // A capture is not to fail for want of somebody to look at it.
         let status = Bound::here().inspect_err(|cause| warn!("no calltap status: {cause:#}")).ok();
         let metrics = arguments.metrics.map(metrics::bind).transpose()?;
-        Ok(Self { status, metrics })
+        let console = |address| {
+            let beside = || config.node_key_path().with_file_name("console.tokens");
+            let tokens = arguments.console_tokens.clone().unwrap_or_else(beside);
+            let cli::Execution { evidence, trust, .. } = &arguments.execution;
+            let wish = Wish { address, tokens: &tokens, evidence, trust };
+            let console = Console::open(&wish, acts)?;
+            info!("console at http://{}/, its tokens in {}", console.address()?, tokens.display());
+            anyhow::Ok(console)
+        };
+        let console = arguments.console.map(console).transpose()?;
+        Ok(Self { status, metrics, console })
     }
 
     /// Starts the thread; gives it once it is confined, with what is to be removed at the end.
@@ -77,7 +94,7 @@ impl Listening {
         Ok(Serving { thread, status })
     }
 
-    /// Gives the sockets to this thread's runtime, whose own descriptors must be open
+    /// Gives the sockets and the evidence to this thread's runtime, whose own descriptors must be open
     /// ahead of the confinement, and confines the thread.
     fn prepare(
         self,
@@ -86,16 +103,18 @@ impl Listening {
         required: Required,
     ) -> anyhow::Result<(Runtime, Services)> {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
-        let runtime = runtime.enable_all().build()?;
+        let runtime = runtime.enable_all().max_blocking_threads(READERS).build()?;
+        let places = self.console.as_ref().map(|it| Places::default().reading(it.reads()));
         let services = {
             let _within = runtime.enter();
             let metrics = self.metrics.map(|it| metrics::service(it, snapshots.clone()));
-            let web = metrics.into_iter().collect::<std::io::Result<_>>()?;
+            let console = self.console.map(|it| it.into_service(snapshots.clone()));
+            let web = metrics.into_iter().chain(console).collect::<std::io::Result<_>>()?;
             Services { status: socket.map(into_async).transpose()?, web }
         };
         // On Linux this is the thread's own.
         let _ = rustix::process::nice(NICE);
-        Confinement::to(Work::Watch, &Places::default(), required)?;
+        Confinement::to(Work::Watch, &places.unwrap_or_default(), required)?;
         Ok((runtime, services))
     }
 }

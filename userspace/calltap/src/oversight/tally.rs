@@ -256,6 +256,7 @@ fn acts(events: &dyn Fn(&str) -> u64) -> Table {
         ("exports", "evidence-exported"),
         ("heard", "evidence-heard"),
         ("calls_reported", "evidence-reported"),
+        ("console_views", "console-viewed"),
         ("destructions", "evidence-destroyed"),
     ] {
         table.amount(name, events(event));

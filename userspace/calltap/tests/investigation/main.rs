@@ -4,6 +4,8 @@ mod audio;
 #[path = "../desk/mod.rs"]
 mod desk;
 mod export;
+#[path = "../hostile/mod.rs"]
+mod hostile;
 mod list;
 mod report;
 mod show;

@@ -16,6 +16,7 @@ use super::dossier::Dossier;
 use super::new_file::{self, NewFile};
 use super::signalling::Said;
 use crate::{Outcome, cli};
+pub(crate) use page::style_hash;
 use series::Flow;
 
 /// Audio beyond this many samples, twenty minutes, is not put into the page.
@@ -50,6 +51,22 @@ pub fn report(arguments: &cli::Report) -> anyhow::Result<Outcome> {
     let details = [("call", dossier.name()), ("sha256", sha256)];
     custody::record(&dossier, "evidence-reported", &details);
     Ok(Outcome::Fine)
+}
+
+/// The page of a call without its audio, for who looks at it and takes no copy.
+///
+/// # Errors
+/// A volume is altered or cannot be read.
+pub(crate) fn seen(dossier: &Dossier) -> anyhow::Result<String> {
+    let signalling = dossier.signalling()?;
+    let series = series::read(dossier, &signalling)?;
+    Ok(page::page(&Contents {
+        dossier,
+        messages: &signalling.messages,
+        heard: &Heard::default(),
+        wav: None,
+        series: &series,
+    }))
 }
 
 /// What a page is made of.

@@ -18,14 +18,18 @@ use crate::recording::TOOL;
 
 const STYLE: &str = include_str!("style.css");
 
+/// The style's name in a content security policy.
+pub(crate) fn style_hash() -> String {
+    format!("sha256-{}", base64(&Sha256::digest(STYLE)))
+}
+
 /// The whole page. It may load nothing, send nothing and run nothing; its one style is named by its
 /// hash.
 pub(super) fn page(contents: &Contents<'_>) -> String {
     let name = contents.dossier.name();
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{}'; media-src data:; base-uri 'none'; \
-         form-action 'none'",
-        base64(&Sha256::digest(STYLE))
+        "default-src 'none'; style-src '{}'; media-src data:; base-uri 'none'; form-action 'none'",
+        style_hash()
     );
     let mut out = format!(
         "<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n\
