@@ -146,6 +146,7 @@ fn each_role_sees_what_it_may_and_each_view_is_audited_before_it_is_shown() {
     let (code, _, log) = capture.end("-INT");
     assert_eq!(code, Some(0), "{log}");
     assert!(!log.contains(&inspect) && !log.contains(&watch), "{log}");
+    assert!(log.contains("1 requests without a known token"), "{log}");
     let views = views(&desk);
     let view =
         |what: &str, role: &str, call: &str| (what.to_owned(), role.to_owned(), call.to_owned());

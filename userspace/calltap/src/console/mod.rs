@@ -55,6 +55,7 @@ pub struct Wish<'a> {
 struct Shared {
     snapshots: Snapshots,
     tokens: Tokens,
+    refusals: roles::Refusals,
     evidence: PathBuf,
     trust: PathBuf,
     acts: Sender<Act>,
@@ -106,6 +107,7 @@ impl Console {
         let shared = Arc::new(Shared {
             snapshots,
             tokens,
+            refusals: roles::Refusals::default(),
             evidence,
             trust,
             acts,
