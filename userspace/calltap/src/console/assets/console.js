@@ -83,6 +83,7 @@ function span(seconds) {
   return `${s} s`;
 }
 
+const many = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
 const micro = (us) => us < 999.5 ? `${us.toFixed(0)} µs` : us < 999500 ? `${(us / 1e3).toFixed(1)} ms` : `${(us / 1e6).toFixed(1)} s`;
 const when = (time) => time ? `${time.slice(0, 10)} ${time.slice(11, 19)}` : "";
 const sum = (object) => Object.values(object).reduce((all, one) => all + one, 0);
@@ -97,10 +98,10 @@ function overview(now) {
     make("dt", {}, name), make("dd", { class: kind ?? "" }, value), make("dd", {}, below));
   byId("tiles").replaceChildren(
     tile("Frames seen", `${short(now.rates.seen)}/s`, `${now.frames.seen.toLocaleString("en")} so far`),
-    tile("Dropped in the kernel", `${short(now.rates.filtered)}/s`, `${now.frames.filtered.toLocaleString("en")} nobody asked for`),
+    tile("Dropped in the kernel", `${short(now.rates.filtered)}/s`, `${now.frames.filtered.toLocaleString("en")} so far`),
     tile("Delivered", `${short(now.rates.delivered)}/s`, `${now.frames.delivered.toLocaleString("en")} so far`),
     tile("Lost", lost.toLocaleString("en"), lost ? `${short(now.rates.lost)}/s` : "nothing", lost ? "bad" : "good"),
-    tile("Calls live", live.toLocaleString("en"), `${executed} warrants executed`),
+    tile("Calls live", live.toLocaleString("en"), `${many(executed, "warrant")} executed`),
     tile("Disk free", bytes(now.disk.free), `of ${bytes(now.disk.of)}`),
   );
   rates();
@@ -175,7 +176,7 @@ async function calls() {
   byId("query").placeholder = inspects ? "LIID, party or Call-ID" : "LIID";
   try {
     const found = await (await ask(`api/calls?${new URLSearchParams({ find: byId("query").value })}`)).json();
-    const shown = found.calls.length < found.count ? `The latest ${found.calls.length} of ${found.count.toLocaleString("en")} calls.` : `${found.count.toLocaleString("en")} calls.`;
+    const shown = found.calls.length < found.count ? `The latest ${found.calls.length} of ${found.count.toLocaleString("en")} calls.` : `${many(found.count, "call")}.`;
     byId("calls-words").textContent = shown + (inspects ? " That you looked is in the audit." : " Your role sees no identity.");
     const name = (it) => inspects ? make("button", { class: "row", onclick: () => call(it.liid, it.cin) }, `${it.liid}/${it.cin}`) : `${it.liid}/${it.cin}`;
     const people = inspects ? [["From", (it) => foreign(it.from), "wraps"], ["To", (it) => foreign(it.to), "wraps"]] : [];
@@ -246,7 +247,7 @@ async function verify() {
   try {
     const found = await (await ask("api/verify", { method: "POST" })).json();
     const { counts } = found;
-    const words = `${counts.volumes} sealed volumes with ${counts.packets.toLocaleString("en")} packets, ${counts.calls.toLocaleString("en")} calls, ${counts.audit_lines} lines of audit`;
+    const words = `${many(counts.volumes, "sealed volume")} with ${many(counts.packets, "packet")}, ${many(counts.calls, "call")}, ${many(counts.audit_lines, "line")} of audit`;
     const breaks = found.breaks.map((it) => make("p", { class: "bad mono" }, `${it.file}: ${it.what}`));
     byId("verified").replaceChildren(make("p", {}, pill(found.state), ` ${words}.`), ...breaks);
   } catch (cause) {
@@ -287,7 +288,7 @@ async function look() {
     history.push({ seen: now.rates.seen, delivered: now.rates.delivered, lost: now.rates.lost });
     if (history.length > HISTORY) history.shift();
     const wrong = now.alarms.length;
-    byId("state").textContent = wrong ? `${wrong} ${wrong > 1 ? "alarms" : "alarm"}` : `capturing for ${span(now.up_s)}`;
+    byId("state").textContent = wrong ? many(wrong, "alarm") : `capturing for ${span(now.up_s)}`;
     byId("state").className = wrong ? "bad" : "good";
     byId("where").textContent = now.evidence;
     overview(now);
