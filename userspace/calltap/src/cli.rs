@@ -12,7 +12,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod evidence;
 mod examples;
 
-pub use evidence::{Audio, Call, CopyFormat, Destroy, Evidence, Export, List, Open, Report, Show};
+pub use evidence::{
+    Audio, Call, CopyFormat, Destroy, Evidence, Export, Hep, List, Open, Report, Show,
+};
 
 /// Executes an interception warrant on a mirror port, and nothing more.
 #[derive(Debug, Parser)]

@@ -1,5 +1,6 @@
 //! `calltap evidence`: what an investigator asks of evidence.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -41,6 +42,14 @@ pub enum Evidence {
         Parties, ladder, every message, streams with jitter, delay and loss, audio to be played,\n\
         and custody with hashes and how to check them. It loads nothing and runs no script.")]
     Report(Report),
+    /// Send a call's signalling to HOMER, as HEP3 by UDP
+    #[command(after_help = "Example:\n  \
+        calltap evidence hep CASE-1/3 --to 192.0.2.50:9060\n\n\
+        Each message is one packet with its own time and ends, and the call's LIID and number as\n\
+        correlation. Media is never sent. HEP3 neither encrypts nor proves anything: let the way\n\
+        there be the operator's own. That it was sent, and where to, is written into the audit\n\
+        ahead of the first packet; without that, nothing is sent.")]
+    Hep(Hep),
     /// Open evidence that is sealed to a recipient, as its holder
     #[command(after_help = "Examples:\n  \
         calltap evidence open --identity key.txt --out opened evidence\n  \
@@ -103,6 +112,23 @@ pub struct Audio {
     /// The file to write, which must not be there
     #[arg(long, value_name = "FILE.wav")]
     pub out: PathBuf,
+}
+
+/// `calltap evidence hep`.
+#[derive(Debug, Args)]
+pub struct Hep {
+    /// The call.
+    #[command(flatten)]
+    pub call: Call,
+    /// Where HOMER listens for HEP3 by UDP
+    #[arg(long, value_name = "IP:PORT")]
+    pub to: SocketAddr,
+    /// The number by which HOMER knows this sender
+    #[arg(long, value_name = "N", default_value_t = 2001)]
+    pub agent: u32,
+    /// The password that HOMER asks of senders
+    #[arg(long, value_name = "TEXT")]
+    pub password: Option<String>,
 }
 
 /// `calltap evidence report`.

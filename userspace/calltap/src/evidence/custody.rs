@@ -41,6 +41,23 @@ pub fn record_in(root: &Path, event: &str, details: &[(&str, String)]) {
     }
 }
 
+/// Records an act that must not be done unless the audit has it.
+///
+/// # Errors
+/// The audit cannot be written; the message says why.
+pub fn record_first(
+    dossier: &Dossier,
+    event: &str,
+    details: &[(&str, String)],
+) -> anyhow::Result<()> {
+    let details: Vec<_> = details.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    append(&dossier.dir, event, &details).map_err(|cause| {
+        anyhow::anyhow!(
+            "not in the audit: {cause}; nothing was sent: stop the capture, or do it as the node"
+        )
+    })
+}
+
 fn append(root: &Path, event: &str, details: &[(&str, &str)]) -> Result<(), String> {
     let key = Config::load(None).map_err(|cause| cause.to_string())?.node_key_path();
     let node = KeyPair::load(&key).map_err(|cause| cause.to_string())?;

@@ -15,6 +15,7 @@ pub mod destroy;
 pub mod dossier;
 pub mod drawing;
 pub mod export;
+pub mod hep;
 pub mod index;
 pub mod inert;
 pub mod ladder;
@@ -42,6 +43,7 @@ pub fn evidence(command: &Evidence) -> anyhow::Result<Outcome> {
         Evidence::Export(arguments) => export::export(arguments),
         Evidence::Report(arguments) => report::report(arguments),
         Evidence::Audio(arguments) => audio::audio(arguments),
+        Evidence::Hep(arguments) => hep::send(arguments),
         Evidence::Destroy(arguments) => destroy::destroy(arguments),
         Evidence::Open(arguments) => open::open(arguments),
     };

@@ -255,6 +255,7 @@ fn acts(events: &dyn Fn(&str) -> u64) -> Table {
         ("verifications", "evidence-verified"),
         ("exports", "evidence-exported"),
         ("heard", "evidence-heard"),
+        ("sent", "evidence-sent"),
         ("calls_reported", "evidence-reported"),
         ("console_views", "console-viewed"),
         ("destructions", "evidence-destroyed"),

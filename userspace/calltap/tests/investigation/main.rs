@@ -4,6 +4,7 @@ mod audio;
 #[path = "../desk/mod.rs"]
 mod desk;
 mod export;
+mod hep;
 #[path = "../hostile/mod.rs"]
 mod hostile;
 mod list;
