@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use calltap_evidence::keys::KeyPair;
+use calltap_evidence::stamp;
 use calltap_evidence::tlog::Log;
 
 use crate::config::Config;
@@ -19,6 +20,7 @@ use crate::{Outcome, cli, oversight};
 pub fn audit(arguments: &cli::Audit) -> anyhow::Result<Outcome> {
     match arguments {
         cli::Audit::Error(arguments) => oversight::error(arguments),
+        cli::Audit::Stamp(arguments) => stamp(arguments),
         cli::Audit::Key { dir } => print(&format!("{}\n", Log::open(dir)?.verifier_key())),
         cli::Audit::Checkpoint { log: arguments, out } => {
             let (log, checkpoint) = signed(arguments)?;
@@ -49,6 +51,28 @@ pub fn audit(arguments: &cli::Audit) -> anyhow::Result<Outcome> {
                 None => not_fine(&format!("the audit has less than {first} lines")),
             }
         }
+    }
+}
+
+/// Asks for a time stamp of the audit, or takes it in. What fetches it is no part of this program.
+fn stamp(arguments: &cli::Stamp) -> anyhow::Result<Outcome> {
+    let cli::Stamp { dir, query, reply, failed, config } = arguments;
+    if let Some(path) = query {
+        let request = stamp::query(dir)?;
+        fs::write(path, request).with_context(|| path.display().to_string())?;
+        return Ok(Outcome::Fine);
+    }
+    let node = KeyPair::load(&Config::load(config.as_deref())?.node_key_path())?;
+    let outcome = match reply {
+        Some(path) => {
+            let reply = fs::read(path).with_context(|| path.display().to_string())?;
+            stamp::reply(dir, &node, &reply)?
+        }
+        None => stamp::failed(dir, &node, failed.as_deref().unwrap_or_default())?,
+    };
+    match outcome {
+        stamp::Outcome::Stamped(at) => print(&format!("stamped  {at}\n")),
+        stamp::Outcome::Failed(cause) => not_fine(&format!("no time stamp: {cause}")),
     }
 }
 

@@ -391,12 +391,34 @@ pub enum Audit {
     /// Have the audit say that something went wrong, for reports to count
     #[command(after_help = examples::AUDIT_ERROR)]
     Error(ReportedError),
+    /// Have the audit bear a time stamp of an authority outside (RFC 3161)
+    #[command(after_help = examples::AUDIT_STAMP)]
+    Stamp(Stamp),
     /// Print the verifier key of the log, as a witness must be told of it (C2SP signed-note)
     #[command(after_help = examples::AUDIT_KEY)]
     Key {
         /// The evidence directory
         dir: PathBuf,
     },
+}
+
+/// `calltap audit stamp`.
+#[derive(Debug, Args)]
+pub struct Stamp {
+    /// The evidence directory
+    pub dir: PathBuf,
+    /// Write the request to be sent to the authority, over the audit as it is now
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["reply", "failed"])]
+    pub query: Option<PathBuf>,
+    /// Take in the authority's reply
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["query", "failed"])]
+    pub reply: Option<PathBuf>,
+    /// Have the audit say that there was no reply, and why
+    #[arg(long, value_name = "TEXT", conflicts_with = "query")]
+    pub failed: Option<String>,
+    /// Settings; only `node_key` matters, which signs the line
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// `calltap audit error`.

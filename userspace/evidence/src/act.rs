@@ -33,6 +33,15 @@ pub fn record(
 
 /// The same for any line.
 pub(crate) fn append(root: &Path, node: &KeyPair, line: AuditLine) -> Result<(), Error> {
+    append_behind(root, node, |_| Some(line))
+}
+
+/// The same for a line that follows from the SHA-256 of the one before it, if there is one to append.
+pub(crate) fn append_behind(
+    root: &Path,
+    node: &KeyPair,
+    line: impl FnOnce(&str) -> Option<AuditLine>,
+) -> Result<(), Error> {
     check_node(root, node.public())?;
     let path = root.join(layout::AUDIT);
     let lock = OpenOptions::new().append(true).open(&path).map_err(at(&path))?;
@@ -61,6 +70,7 @@ pub(crate) fn append(root: &Path, node: &KeyPair, line: AuditLine) -> Result<(),
     if walk.torn || !ended || walk.head != vouched {
         return Err(Error::Unmended { path: root.to_owned() });
     }
+    let Some(line) = line(&walk.head.sha256) else { return Ok(()) };
     let line = AuditLine { by: Some(Who::here()), outside_session: true, ..line };
     let mut audit =
         Ledger::open(path.clone(), "audit".to_owned(), walk.head, walk.bytes).map_err(at(&path))?;

@@ -29,6 +29,7 @@ pub mod oversight;
 pub mod read;
 pub mod record;
 pub mod session;
+pub mod stamp;
 pub mod store;
 pub mod tlog;
 pub mod trust;

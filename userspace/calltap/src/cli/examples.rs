@@ -119,6 +119,15 @@ pub(super) const AUDIT_ERROR: &str = "\
 Example:
   calltap audit error evidence --class over-collection --liid CASE-1 --reason 'executed a day too long'";
 
+pub(super) const AUDIT_STAMP: &str = "\
+Examples:
+  calltap audit stamp evidence --query request.tsq
+  curl -H 'Content-Type: application/timestamp-query' --data-binary @request.tsq \\
+      -o reply.tsr http://tsa.example.net
+  calltap audit stamp evidence --reply reply.tsr
+
+scripts/time-stamp does all three, for a timer.";
+
 pub(super) const AUDIT_KEY: &str = "\
 Example:
   calltap audit key evidence";

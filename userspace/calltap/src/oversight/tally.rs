@@ -253,6 +253,8 @@ fn acts(events: &dyn Fn(&str) -> u64) -> Table {
         ("interruptions_mended", "break"),
         ("evidence_failed", "evidence-failed"),
         ("verifications", "evidence-verified"),
+        ("time_stamps", "time-stamped"),
+        ("time_stamps_failed", "time-stamp-failed"),
         ("exports", "evidence-exported"),
         ("heard", "evidence-heard"),
         ("sent", "evidence-sent"),

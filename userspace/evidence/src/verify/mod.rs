@@ -13,13 +13,15 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use crate::audit::{self, AuditLine, Cases};
 use crate::destroy::Destroyed;
 use crate::keys::PublicKey;
 use crate::ledger::Head;
 use crate::lock::Lock;
 use crate::trust::Trust;
-use crate::{checkpoint, layout};
+use crate::{checkpoint, layout, stamp};
 
 /// How an evidence directory stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -301,6 +303,7 @@ impl Check<'_> {
         let (mut cases, mut stated) = (Cases::new(), Stated::new());
         let mut destroyed = Vec::new();
         let (mut closed, mut ended, mut mended) = (BTreeSet::new(), false, 0_u64);
+        let mut stamps = Vec::new();
         let heads = ledgers::Heads {
             checkpoint: vouched.map(|checkpoint| checkpoint.head("audit")),
             stated: &[],
@@ -308,6 +311,8 @@ impl Check<'_> {
         let lines = self.ledger(Path::new(layout::AUDIT), "audit", &heads, node, &mut |line| {
             audit::collect_case(&mut cases, &mut destroyed, line);
             ended = audit::ends_session(ended, line);
+            let number = line.get("line").and_then(Value::as_u64).unwrap_or(0);
+            stamps.extend(stamp::of_line(line).map(|found| (number, found)));
             let Some(line) = AuditLine::read(line) else { return };
             mended = mended.saturating_add(u64::from(line.event == audit::BREAK));
             if let Some(case) = line.case {
@@ -318,6 +323,7 @@ impl Check<'_> {
                 stated.entry(name).or_default().push(head);
             }
         });
+        self.stamps(&stamps);
         self.destroyed = destroyed;
         self.counts.audit_lines = lines;
         if ended {
@@ -330,6 +336,23 @@ impl Check<'_> {
             self.notes.push(format!("{mended} breaks of interrupted sessions are in the audit"));
         }
         (cases, stated)
+    }
+
+    /// Notes what authorities outside say of the audit's age; their signatures are not looked at.
+    fn stamps(&mut self, stamps: &[(u64, Result<String, &'static str>)]) {
+        for (number, found) in stamps {
+            if let Err(what) = found {
+                self.broken(layout::AUDIT, Place::Line(*number), *what);
+            }
+        }
+        if let Some((number, Ok(gen_time))) = stamps.last() {
+            self.notes.push(format!(
+                "{} time stamps in the audit, the last of {gen_time} over line {}: openssl ts \
+                 -verify holds them against their authority",
+                stamps.len(),
+                number.saturating_sub(1)
+            ));
+        }
     }
 
     /// Judges a name at the root.
