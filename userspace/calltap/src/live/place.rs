@@ -41,8 +41,10 @@ impl Bound {
     /// # Errors
     /// The directory cannot be made or written.
     pub fn here() -> anyhow::Result<Self> {
-        let directories = directories();
-        let directory = directories.first().context("no runtime directory")?;
+        Self::within(directories().first().context("no runtime directory")?)
+    }
+
+    fn within(directory: &Path) -> anyhow::Result<Self> {
         let path = directory.join(format!("{}.sock", std::process::id()));
         let unusable = || format!("the status socket {}", path.display());
         let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
@@ -133,4 +135,24 @@ pub fn watch(evidence: Option<&Path>) -> anyhow::Result<Option<Watched>> {
         bail!("several captures run; name the evidence directory of one: {}", all.join(", "));
     }
     Ok(found.pop())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_that_a_killed_capture_left_is_removed_by_the_next_and_no_other() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        drop(UnixListener::bind(path("1.sock")).unwrap());
+        let _lives = UnixListener::bind(path("2.sock")).unwrap();
+        fs::write(path("other"), "a file").unwrap();
+        let bound = Bound::within(directory.path()).unwrap();
+        assert!(!path("1.sock").exists() && path("2.sock").exists() && path("other").exists());
+        let own = bound.path.clone();
+        assert_eq!(fs::metadata(&own).unwrap().permissions().mode() & 0o777, 0o600);
+        drop(bound);
+        assert!(!own.exists());
+    }
 }
