@@ -19,10 +19,14 @@ pub(super) struct Prefilter {
     users: Vec<u8>,
 }
 
-/// Words for a prefilter of `endpoints`: about 21 bits an endpoint, at which 0.3 % of strangers
-/// pass.
+/// Words for a prefilter of `endpoints`: 16 to 32 bits an endpoint, at which 0.4 % to 0.07 % of
+/// strangers' endpoints pass if all are open.
+///
+/// Fewer bits let more pass, each of which costs an exact lookup; more bits lie further from the
+/// CPU, which costs every packet: a million endpoints in 2 MiB are judged in less time than in
+/// 1 MiB and in 4 MiB.
 pub(super) fn words_for(endpoints: u32) -> u32 {
-    let words = u64::from(endpoints) * 21 / 64;
+    let words = u64::from(endpoints).div_ceil(4);
     u32::try_from(words).unwrap_or(u32::MAX).clamp(512, 1 << 22).next_power_of_two()
 }
 
