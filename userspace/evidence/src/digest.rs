@@ -20,9 +20,23 @@ pub(crate) fn lower(bytes: &[u8]) -> String {
 /// What is hashed of a volume while it grows: all of it, and each piece of its Merkle tree.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Digest {
-    sha256: Sha256,
+    whole: Whole,
     tree: Tree,
+}
+
+/// The hash of all of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Whole {
+    sha256: Sha256,
     bytes: u64,
+}
+
+impl Whole {
+    /// Appends bytes.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.sha256.update(bytes);
+        self.bytes = self.bytes.saturating_add(bytes.len().try_into().unwrap_or(u64::MAX));
+    }
 }
 
 /// The length and the hashes of a file.
@@ -37,21 +51,25 @@ pub struct Digested {
 }
 
 impl Digest {
+    /// Of the same bytes, hashed apart.
+    pub(crate) fn of(whole: Whole, tree: Tree) -> Self {
+        Self { whole, tree }
+    }
+
     /// Appends bytes.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
-        self.sha256.update(bytes);
+        self.whole.update(bytes);
         self.tree.update(bytes);
-        self.bytes = self.bytes.saturating_add(bytes.len().try_into().unwrap_or(u64::MAX));
     }
 
     /// How many bytes there were.
     pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
+        self.whole.bytes
     }
 
     /// The digest of all bytes so far.
     pub(crate) fn finish(self) -> Digested {
-        let Self { sha256, tree, bytes } = self;
+        let Self { whole: Whole { sha256, bytes }, tree } = self;
         Digested { bytes, sha256: lower(&sha256.finalize()), merkle: tree.root() }
     }
 }

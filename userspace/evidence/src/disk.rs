@@ -1,5 +1,8 @@
-//! The way of evidence to the disk: full buffers are hashed by one thread and written by another,
-//! while the next are filled.
+//! The way of evidence to the disk: full buffers are hashed by two threads and written by a third,
+//! one after the other, while the next are filled.
+//!
+//! Two, as each byte is hashed twice, for the whole and for its piece of the Merkle tree, and one
+//! CPU hashes a byte once in the time that a disk takes for it.
 //!
 //! Where the file system allows it they are written past the page cache (`O_DIRECT`): fresh pages
 //! of the cache cost several times what the disk itself takes.
@@ -11,21 +14,22 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 pub(crate) use buffer::Buffer;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
-use crate::digest::{Digest, Digested};
+use crate::digest::{Digest, Digested, Whole};
+use crate::merkle::Tree;
 
 /// What a disk writes at once: offsets and lengths of direct writes are multiples of it.
 const BLOCK: usize = 4096;
 
 /// Buffers of one file under way at once.
-const UNDER_WAY: usize = 4;
+const UNDER_WAY: usize = 6;
 
-/// The two threads; they end with it.
+/// The three threads; they end with it.
 #[derive(Clone, Debug)]
 pub(crate) struct Disk {
     jobs: Sender<Job>,
@@ -49,16 +53,22 @@ struct Target {
     file: File,
     /// Whether it is written past the page cache.
     direct: AtomicBool,
-    digest: Mutex<Digest>,
+    whole: Mutex<Whole>,
+    tree: Mutex<Tree>,
 }
 
 impl Disk {
     /// Starts the threads.
     pub(crate) fn start() -> io::Result<Self> {
         let (jobs, to_hash) = channel();
-        let (hashed, to_write) = channel();
-        thread::Builder::new().name("hash".into()).spawn(move || hash(&to_hash, &hashed))?;
-        thread::Builder::new().name("disk".into()).spawn(move || write(&to_write))?;
+        let (hashed, to_piece) = channel();
+        let (pieced, to_write) = channel();
+        let whole = |target: &Target, bytes: &[u8]| locked(&target.whole).update(bytes);
+        let tree = |target: &Target, bytes: &[u8]| locked(&target.tree).update(bytes);
+        let named = |name: &str| thread::Builder::new().name(name.into());
+        named("hash").spawn(move || hash(&to_hash, &hashed, whole))?;
+        named("tree").spawn(move || hash(&to_piece, &pieced, tree))?;
+        named("disk").spawn(move || write(&to_write))?;
         Ok(Self { jobs })
     }
 
@@ -66,8 +76,8 @@ impl Disk {
     pub(crate) fn sink(&self, file: File) -> Sink {
         let flags = fcntl_getfl(&file).unwrap_or(OFlags::empty());
         let direct = fcntl_setfl(&file, flags | OFlags::DIRECT).is_ok();
-        let digest = Mutex::new(Digest::default());
-        let target = Target { file, direct: AtomicBool::new(direct), digest };
+        let (whole, tree) = (Mutex::default(), Mutex::default());
+        let target = Target { file, direct: AtomicBool::new(direct), whole, tree };
         let (done, finished) = channel();
         Sink {
             disk: self.clone(),
@@ -200,11 +210,9 @@ fn ended() -> io::Error {
 }
 
 /// Hashes the new bytes of each buffer, in the order in which they were sent.
-fn hash(jobs: &Receiver<Job>, hashed: &Sender<Job>) {
+fn hash(jobs: &Receiver<Job>, hashed: &Sender<Job>, update: impl Fn(&Target, &[u8])) {
     while let Ok(job) = jobs.recv() {
-        let mut digest = job.target.digest.lock().unwrap_or_else(PoisonError::into_inner);
-        digest.update(job.buffer.new_bytes());
-        drop(digest);
+        update(&job.target, job.buffer.new_bytes());
         if hashed.send(job).is_err() {
             return;
         }
@@ -220,9 +228,14 @@ fn write(jobs: &Receiver<Job>) {
     }
 }
 
+fn locked<T>(hash: &Mutex<T>) -> MutexGuard<'_, T> {
+    hash.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Target {
+    /// The digest of all that was hashed; nothing must be under way.
     fn digest(&self) -> Digest {
-        self.digest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        Digest::of(locked(&self.whole).clone(), locked(&self.tree).clone())
     }
 
     fn write(&self, buffer: &mut Buffer, at: u64) -> io::Result<()> {
