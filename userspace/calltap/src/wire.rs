@@ -63,10 +63,8 @@ impl Wire {
             let interface = Interface::open(name)?;
             let mut bound = Vec::new();
             for queue in 0..interface.queues() {
-                let geometry = Geometry {
-                    frames: config.frames_per_queue,
-                    ..Geometry::for_mtu(interface.mtu())
-                };
+                let geometry =
+                    Geometry::for_mtu(interface.mtu()).with_frames(config.frames_per_queue);
                 let media = Socket::open(&interface, queue, geometry)?;
                 let signalling = media.for_signalling(SIGNALLING_RING)?;
                 filter.register(&media)?;

@@ -25,6 +25,13 @@ impl Geometry {
         Self { frames: 8192, chunk_bytes: if short { 2048 } else { 4096 }, receive_ring: 4096 }
     }
 
+    /// The same with so many frames in circulation, half of which may wait to be received: the
+    /// others are for the queue's signalling, and for those in the reader's hands.
+    #[must_use]
+    pub const fn with_frames(self, frames: u32) -> Self {
+        Self { frames, receive_ring: frames / 2, ..self }
+    }
+
     /// The sizes the kernel takes.
     pub(crate) fn rounded(self) -> Self {
         Self {
@@ -70,6 +77,13 @@ mod tests {
         assert_eq!(Geometry::for_mtu(1770).chunk_bytes, 2048);
         assert_eq!(Geometry::for_mtu(1771).chunk_bytes, 4096);
         assert_eq!(Geometry::for_mtu(u32::MAX).chunk_bytes, 4096);
+    }
+
+    #[test]
+    fn half_of_the_frames_may_wait_to_be_received() {
+        let many = Geometry::for_mtu(9000).with_frames(65_536);
+        assert_eq!(many, Geometry { frames: 65_536, chunk_bytes: 4096, receive_ring: 32_768 });
+        assert_eq!(Geometry::for_mtu(1500).with_frames(8192), Geometry::for_mtu(1500));
     }
 
     #[test]
