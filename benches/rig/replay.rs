@@ -15,8 +15,8 @@ use serde_json::Value;
 use crate::figures::Figures;
 use crate::tool;
 
-/// Calls, and packets that each side says in one: half a million packets.
-const CALLS: u32 = 500;
+/// Calls, and packets that each side says in one: a million packets.
+const CALLS: u32 = 1000;
 const SAID: u16 = 500;
 
 pub(crate) fn beside_tshark(rounds: u32, dir: &Path, figures: &mut Figures) -> Result<()> {

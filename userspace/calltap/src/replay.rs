@@ -104,6 +104,7 @@ impl Prepared {
         let mut outlet = Outlet {
             recorder,
             chunk: Chunk::default(),
+            ticked: Timestamp(0),
             interfaces: Vec::new(),
             filter_text: recording::filter_text(&config),
         };
@@ -114,6 +115,7 @@ impl Prepared {
             filter: Filter::new(&config.signalling_ports),
             frames: Frames::default(),
             now: Timestamp(0),
+            due: None,
             foreign_links: 0,
         };
         let mut whole = papers.refused.is_empty();
@@ -147,6 +149,8 @@ struct Replaying {
     filter: Filter,
     frames: Frames,
     now: Timestamp,
+    /// When the follower has something to do; a stranger's packet changes nothing about it.
+    due: Option<Timestamp>,
     /// Frames of link types that are not understood.
     foreign_links: u64,
 }
@@ -167,8 +171,11 @@ impl Replaying {
         self.frames.seen += 1;
         // Several files, and some single ones, go back in time; calls do not.
         self.now = self.now.max(Timestamp(frame.at_ns));
-        if self.follower.next_deadline().is_some_and(|due| due <= self.now) {
+        if self.due.is_some_and(|due| due <= self.now) {
+            // Whether a call is silent, its records say.
+            self.settle(self.now);
             self.follower.tick(self.now, &mut self.outlet);
+            self.due = self.follower.next_deadline();
         }
         let at = Timestamp(frame.at_ns);
         let number = u16::try_from(frame.link_type).ok();
@@ -184,7 +191,7 @@ impl Replaying {
             return;
         };
         let walked = packet::walk(link, frame.bytes);
-        let parsed = packet::parse(link, frame.bytes).ok();
+        let parsed = packet::parse_walked(link, frame.bytes, &walked).ok();
         let body = parsed.as_ref().map(|packet| &packet.body);
         let until = self.follower.in_force_until(at);
         let found = self.filter.judge(at, until, &walked, body, self.follower.content());
@@ -200,8 +207,16 @@ impl Replaying {
             Found::Content => self.follower.media(kept, &mut self.outlet),
             _ => self.follower.feed(kept, &mut self.outlet),
         }
-        self.outlet.tick(at);
+        if self.outlet.is_due(at) {
+            self.settle(at);
+        }
+        self.due = self.follower.next_deadline();
+    }
+
+    /// Has what waits written, and its calls told that there is media.
+    fn settle(&mut self, at: Timestamp) {
         let Self { follower, outlet, .. } = self;
+        outlet.tick(at);
         outlet.recorder.media_seen(|call, at| follower.media_seen(call, at));
     }
 
@@ -217,11 +232,18 @@ impl Replaying {
     }
 }
 
+/// Records that are handed over together, and for how long of the frames' time one may wait: it is
+/// held against the clock and the volume's limits then.
+const TOGETHER: usize = 64;
+const LONG_NS: u64 = 10_000_000;
+
 /// Carries out what the follower asks for, at once.
 struct Outlet {
     recorder: Recorder,
     /// A record passes through a chunk, as that is where it is encoded.
     chunk: Chunk,
+    /// When records were last handed over, by the frames' time.
+    ticked: Timestamp,
     /// Link type of each interface number.
     interfaces: Vec<LinkType>,
     /// What is let through, in words.
@@ -275,7 +297,13 @@ impl Outlet {
         u32::try_from(place).unwrap_or(u32::MAX)
     }
 
+    /// Whether records have waited for long enough, or there are many.
+    fn is_due(&self, at: Timestamp) -> bool {
+        self.chunk.len() >= TOGETHER || at.0.abs_diff(self.ticked.0) >= LONG_NS
+    }
+
     fn tick(&mut self, at: Timestamp) {
+        self.ticked = at;
         self.hand_over();
         self.recorder.tick(at.0);
     }

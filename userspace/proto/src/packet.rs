@@ -190,8 +190,11 @@ pub enum Malformed {
 pub fn parse(link: LinkType, frame: &[u8]) -> Result<Packet<'_>, Malformed> {
     // A fragment is taken as it is: what it is a part of must be put together first.
     let walk = walk_until(link, frame, |packet| packet.fragment != headers::Fragment::Whole);
-    let walk = walk.map_err(malformed)?;
-    body(frame, &walk)
+    of_walk(frame, &walk.map_err(malformed)?)
+}
+
+fn of_walk<'a>(frame: &'a [u8], walk: &headers::Packet) -> Result<Packet<'a>, Malformed> {
+    body(frame, walk)
         .map(|body| Packet {
             source: walk.source.into(),
             destination: walk.destination.into(),
@@ -199,6 +202,25 @@ pub fn parse(link: LinkType, frame: &[u8]) -> Result<Packet<'_>, Malformed> {
             body,
         })
         .ok_or(Malformed::Header { at: walk.transport_offset })
+}
+
+/// Reads a frame whose headers were walked by [`walk`]; they are walked again only where the walk
+/// went on behind a fragment.
+///
+/// # Errors
+///
+/// As [`parse`].
+pub fn parse_walked<'a>(
+    link: LinkType,
+    frame: &'a [u8],
+    walked: &Result<headers::Packet, Stop>,
+) -> Result<Packet<'a>, Malformed> {
+    match walked {
+        Ok(walk) if walk.fragment == headers::Fragment::Whole && walk.outer.is_none() => {
+            of_walk(frame, walk)
+        }
+        _ => parse(link, frame),
+    }
 }
 
 /// Walks a frame's headers as the kernel filter does, for a verdict on the host.

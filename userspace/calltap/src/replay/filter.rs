@@ -7,7 +7,9 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
-use calltap_ebpf::abi::{Address, Config, Deadline, Endpoint, FragmentKey, Reason};
+use calltap_ebpf::abi::{
+    Address, Config, Deadline, Endpoint, FragmentKey, PORT_WORDS, Reason, port_bit,
+};
 use calltap_ebpf::headers::{Packet, Stop};
 use calltap_ebpf::verdict::{Maps, Verdict, verdict};
 use calltap_proto::Timestamp;
@@ -34,7 +36,8 @@ pub(crate) enum Found {
 /// The filter's own state: what the kernel keeps in maps beside the endpoints.
 #[derive(Debug)]
 pub(crate) struct Filter {
-    ports: HashSet<u16>,
+    /// A bit for each port, as in the kernel.
+    ports: Box<[u64; PORT_WORDS as usize]>,
     strangers: RefCell<HashMap<FragmentKey, u64>>,
     /// TCP streams, in both directions, in which a start line was seen.
     streams: HashSet<(SocketAddr, SocketAddr)>,
@@ -43,11 +46,11 @@ pub(crate) struct Filter {
 impl Filter {
     /// A filter that takes these ports for signalling.
     pub(crate) fn new(ports: &[u16]) -> Self {
-        Self {
-            ports: ports.iter().copied().collect(),
-            strangers: RefCell::default(),
-            streams: HashSet::new(),
+        let mut bits = Box::new([0; PORT_WORDS as usize]);
+        for (word, bit) in ports.iter().map(|port| port_bit(*port)) {
+            bits[word as usize] |= bit;
         }
+        Self { ports: bits, strangers: RefCell::default(), streams: HashSet::new() }
     }
 
     /// Judges a frame at its own time; `until` is the latest end of the warrants then in force.
@@ -106,7 +109,8 @@ impl Maps for View<'_> {
     }
 
     fn signalling_port(&self, port: u16) -> bool {
-        self.filter.ports.contains(&port)
+        let (word, bit) = port_bit(port);
+        self.filter.ports[word as usize] & bit != 0
     }
 
     fn prefilter(&self, _: &Endpoint) -> bool {
