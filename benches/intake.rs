@@ -5,6 +5,7 @@
 
 use calltap::batch::Batch;
 use calltap::content::{Binding, Command, Content};
+use calltap::horizon::Progress;
 use calltap::intake::{Intake, Open, Tally};
 use calltap::pool::Pool;
 use calltap::recorder::Delivery;
@@ -36,6 +37,8 @@ fn intake(content: Content) -> (Intake, Receiver<Delivery>) {
         batches: Pool::new(1, Batch::default),
         recorder,
         chunks: Pool::new(4, Chunk::default),
+        recorded: Progress::default(),
+        shown: Progress::default(),
         content,
         tally: Tally::default(),
         open: Open::default(),

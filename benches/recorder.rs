@@ -45,7 +45,9 @@ fn record(c: &mut Criterion) {
                     let begun = Instant::now();
                     let mut merge = Merge::default();
                     chunks.drain(..).for_each(|chunk| merge.push(chunk));
-                    merge.drain(u64::MAX, |it| assert_eq!(recorder.record(it), None));
+                    merge.drain(u64::MAX, |run| {
+                        recorder.record_all(run.records(), |warrant| panic!("{warrant} stopped"));
+                    });
                     spent += begun.elapsed();
                 }
                 spent

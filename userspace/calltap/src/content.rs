@@ -320,6 +320,13 @@ impl Content {
         }
     }
 
+    /// Has what is known of a packet's ends brought near, ahead of [`Content::keep`]: media is of
+    /// calls at random, and each packet alone would wait for it. What it gives means nothing.
+    pub fn bring_near(&self, source: SocketAddr, destination: SocketAddr) -> [u32; 2] {
+        let near = |end| self.endpoints.bindings(end).first().map_or(0, |it| it.binding.call.cin);
+        [near(source), near(destination)]
+    }
+
     /// Makes a record of the frame for each call and warrant that it belongs to.
     ///
     /// `each` gets records whose warrant is in force at the frame's time; for the others there is

@@ -25,6 +25,7 @@ use crate::content::Content;
 use crate::docket::{Change, Docket};
 use crate::follow::Order;
 use crate::hearing::Hearing;
+use crate::horizon::{Horizon, Progress};
 use crate::intake::{Intake, Open, Tally};
 use crate::live::Snapshot;
 use crate::live::gathering::Gathering;
@@ -36,7 +37,7 @@ use crate::resume::Unfinished;
 use crate::signalling::{self, Closing, Reach, Request};
 use crate::wire::{Bound, Wire};
 use crate::worker::Worker;
-use crate::{recording, writer};
+use crate::{recording, worker, writer};
 
 /// Empty buffers for each worker: what the threads behind it may lag.
 const BATCHES: usize = 64;
@@ -115,6 +116,7 @@ impl Engine {
         let chunks = Pool::new(queues * CHUNKS, Chunk::default);
         let mut commands = Vec::new();
         let mut workers = Vec::new();
+        let (mut producers, mut shown) = (vec![Progress::default()], Vec::new());
         let mut signalling_sockets = Vec::new();
         for Bound { interface, media, signalling } in wire.queues {
             signalling_sockets.push((interface, signalling));
@@ -126,13 +128,18 @@ impl Engine {
                 batches: batches.clone(),
                 recorder: deliver.clone(),
                 chunks: chunks.clone(),
+                recorded: Progress::default(),
+                shown: Progress::default(),
                 content: Content::default(),
                 tally: Tally::default(),
                 open: Open::default(),
             };
             let stop = Arc::clone(&stop);
-            let news = teller.clone();
-            let worker = Worker { socket: media, clock, commands: commanded, intake, news, stop };
+            producers.push(intake.recorded.clone());
+            shown.push(intake.shown.clone());
+            let (nap, news) = (worker::nap(config.frames_per_queue), teller.clone());
+            let socket = media;
+            let worker = Worker { socket, clock, commands: commanded, intake, nap, news, stop };
             let alarm = alarm.clone();
             workers.push(spawn(&format!("worker-{}", workers.len()), move || {
                 worker.work(|error| {
@@ -142,17 +149,20 @@ impl Engine {
         }
         drop(heard_from);
         let signalling_chunks = Pool::new(CHUNKS, || Chunk::with_capacity(SIGNALLING_CHUNK));
+        let recorded = producers[0].clone();
+        let horizon = Horizon::of(producers, vec![chunks.clone(), signalling_chunks.clone()]);
         let live = Live { gathering, news, batches, chunks, signalling_chunks };
         let reach = Reach {
             filter: wire.filter,
             workers: commands,
             recorder: deliver.clone(),
             chunks: live.signalling_chunks.clone(),
+            recorded,
             clock,
             busy_poll: config.busy_poll,
             news: teller.clone(),
         };
-        let hearing = Hearing::new(signalling_sockets, heard, clock);
+        let hearing = Hearing::new(signalling_sockets, (heard, shown), clock);
         let rules = recording::rules(config);
         let (ready, is_ready) = bounded(1);
         let signalling = spawn("signalling", move || {
@@ -169,7 +179,8 @@ impl Engine {
             let ordered = |order| {
                 let _ = execute.send(Request::Execute(Box::new(order)));
             };
-            writer::write(recorder, &delivered, clock, stopped, seen, ordered, &teller)
+            let delivered = (&delivered, &horizon);
+            writer::write(recorder, delivered, clock, stopped, seen, ordered, &teller)
         })?;
         // A frame that comes from now on finds everything in its place.
         let _ = is_ready.recv();

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use calltap_proto::packet::LinkType;
 use calltap_proto::{Kept, Timestamp};
-use calltap_xdp::clock::Offset;
+use calltap_xdp::clock::{self, Offset};
 use calltap_xdp::{Error, Frame, Socket, Statistics, wait_for_any};
 use crossbeam::channel::{Receiver, TryRecvError};
 
 use crate::batch::Batch;
 use crate::content::Doubt;
+use crate::horizon::{self, Progress};
 use crate::loss::Place;
 use crate::pool::Lent;
 
@@ -21,25 +22,36 @@ const BURST: usize = 64;
 pub struct Hearing {
     sockets: Vec<(u32, Socket)>,
     doubts: Receiver<Lent<Batch>>,
+    /// How far each worker has shown its own.
+    shown: Vec<Progress>,
     clock: Offset,
     /// Frames in hand; kept for its capacity.
     frames: Vec<Frame>,
     received: u64,
+    until: Timestamp,
     workers_ended: bool,
 }
 
 impl Hearing {
     /// Hears `sockets`, each with the volume's interface number, and what workers show.
-    pub fn new(sockets: Vec<(u32, Socket)>, doubts: Receiver<Lent<Batch>>, clock: Offset) -> Self {
-        let frames = Vec::with_capacity(BURST);
-        Self { sockets, doubts, clock, frames, received: 0, workers_ended: false }
+    pub fn new(
+        sockets: Vec<(u32, Socket)>,
+        (doubts, shown): (Receiver<Lent<Batch>>, Vec<Progress>),
+        clock: Offset,
+    ) -> Self {
+        let (frames, until) = (Vec::with_capacity(BURST), Timestamp(0));
+        Self { sockets, doubts, shown, clock, frames, received: 0, until, workers_ended: false }
     }
 
     /// Gives out what is there, a burst from each socket; returns how many frames that were.
     pub fn hear(&mut self, mut each: impl FnMut(Doubt, Kept<'_>)) -> usize {
-        let mut heard = 0;
+        let looked = Timestamp(self.clock.unix_ns(clock::boot_ns()));
+        let shown = Progress::of_all(&self.shown);
+        let (mut heard, mut drained) = (0, true);
         for (interface, socket) in &mut self.sockets {
-            heard += socket.receive(&mut self.frames, BURST);
+            let received = socket.receive(&mut self.frames, BURST);
+            heard += received;
+            drained &= received < BURST;
             for frame in &self.frames {
                 let at = Timestamp(self.clock.unix_ns(socket.mark(frame).arrival_ns));
                 let bytes = socket.bytes(frame);
@@ -51,12 +63,21 @@ impl Hearing {
         match self.doubts.try_recv() {
             Ok(batch) => {
                 heard += batch.len();
+                drained = false;
                 batch.frames().for_each(|(doubt, kept)| each(doubt, kept));
             }
             Err(TryRecvError::Empty) => {}
             Err(TryRecvError::Disconnected) => self.workers_ended = true,
         }
+        if drained {
+            self.until = horizon::drained(looked).min(shown);
+        }
         heard
+    }
+
+    /// Whatever arrived until this time was given out.
+    pub fn until(&self) -> Timestamp {
+        self.until
     }
 
     /// Waits until a socket has a frame, at most for `nap`; what workers show waits as long.

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows the socket, so tests and benches run the very code that a capture runs.
 
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use calltap_evidence::chunk::Chunk;
@@ -12,11 +13,16 @@ use crossbeam::channel::Sender;
 
 use crate::batch::Batch;
 use crate::content::{Content, Doubt, Seen};
+use crate::horizon::Progress;
 use crate::pool::{Lent, Pool};
 use crate::recorder::Delivery;
 
-/// A chunk is handed over when it is this old, full or not.
-const CHUNK_AGE: Duration = Duration::from_millis(50);
+/// A chunk is handed over when it is this old, full or not: so long may a queue that has little to
+/// say hold back the others.
+const CHUNK_AGE: Duration = Duration::from_millis(20);
+
+/// Frames whose calls are brought near at once.
+const TOGETHER: usize = 16;
 
 /// A batch is handed over when it is this old: one for each burst would use them up while the
 /// thread that follows calls sleeps.
@@ -38,6 +44,10 @@ pub struct Intake {
     pub recorder: Sender<Delivery>,
     /// Empty chunks.
     pub chunks: Pool<Chunk>,
+    /// How far records were handed over.
+    pub recorded: Progress,
+    /// How far frames were handed over that may be signalling.
+    pub shown: Progress,
     /// Who is listened to.
     pub content: Content,
     /// What was copied, and what was not.
@@ -72,6 +82,8 @@ impl Tally {
 pub struct Open {
     batch: Option<(Lent<Batch>, Instant)>,
     chunk: Option<(Lent<Chunk>, Instant)>,
+    /// The last frame that was taken in whole.
+    until: Timestamp,
     /// A second, and how many packets of unknown ownership were shown in it.
     doubts: (u64, u32),
 }
@@ -79,18 +91,42 @@ pub struct Open {
 impl Intake {
     /// Takes in a frame that arrived at `at` and that the filter kept for `reason`.
     pub fn take(&mut self, reason: u32, at: Timestamp, bytes: &[u8]) {
-        self.tally.received += 1;
-        if (reason == Reason::Endpoint as u32 || reason == Reason::Prefix as u32)
-            && let Ok(packet) = packet::parse(LinkType::Ethernet, bytes)
-            // A fragment of media also goes to the thread that puts datagrams together.
-            && !matches!(packet.body, Body::Fragment(_))
-        {
-            self.keep(at, bytes, &packet);
-            return;
+        self.take_all(&[(reason, at, bytes)]);
+    }
+
+    /// Takes in frames, in the order of their arrival.
+    pub fn take_all(&mut self, frames: &[(u32, Timestamp, &[u8])]) {
+        for frames in frames.chunks(TOGETHER) {
+            let mut media = [const { None }; TOGETHER];
+            for (media, (reason, _, bytes)) in media.iter_mut().zip(frames) {
+                *media = of_media(*reason, bytes);
+            }
+            for (source, destination) in media.iter().flatten().map(Packet::endpoints) {
+                black_box(self.content.bring_near(source, destination));
+            }
+            for ((_, at, bytes), media) in frames.iter().zip(&media) {
+                self.tally.received += 1;
+                match media {
+                    Some(packet) => self.keep(*at, bytes, packet),
+                    None => {
+                        let shown = self.show(*at, Doubt::None, bytes);
+                        self.tally.lost_signalling += u64::from(!shown);
+                    }
+                }
+                self.open.until = self.open.until.max(*at);
+            }
         }
-        if !self.show(at, Doubt::None, bytes) {
-            self.tally.lost_signalling += 1;
-        }
+    }
+
+    /// Whether nothing can be kept as the recorder has every chunk.
+    pub fn is_stuck(&self) -> bool {
+        self.open.chunk.is_none() && self.chunks.is_empty()
+    }
+
+    /// Counts frames of media that nothing else was done with, as nothing could be kept of them.
+    pub fn lose(&mut self, frames: usize) {
+        self.tally.received += frames as u64;
+        self.tally.lost_content += frames as u64;
     }
 
     /// Copies a frame for the thread that follows calls; `false` where that thread is behind.
@@ -112,6 +148,7 @@ impl Intake {
         if let Some((batch, _)) = self.open.batch.take() {
             // The channel has room for every batch of the pool.
             let _ = self.signalling.try_send(batch);
+            self.shown.reach(self.open.until);
         }
     }
 
@@ -132,7 +169,7 @@ impl Intake {
     }
 
     fn keep(&mut self, at: Timestamp, bytes: &[u8], packet: &Packet<'_>) {
-        let Self { content, open, chunks, recorder, .. } = self;
+        let Self { content, open, chunks, recorder, recorded, .. } = self;
         let (source, destination) = packet.endpoints();
         let original_len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let seen = Seen { at_ns: at.0, interface: self.interface, original_len, frame: bytes };
@@ -149,7 +186,7 @@ impl Intake {
                 if chunk.try_push(&record).is_ok() {
                     return;
                 }
-                hand_over(open, recorder);
+                hand_over(open, recorder, recorded);
             }
         });
         self.tally.lost_content += u64::from(lost);
@@ -168,6 +205,11 @@ impl Intake {
         }
     }
 
+    /// Takes note that every frame which arrived until `at` was taken in.
+    pub fn drained(&mut self, at: Timestamp) {
+        self.open.until = self.open.until.max(at);
+    }
+
     /// Hands over what has waited long enough; all of it when it is the `last` time.
     pub fn hand_over(&mut self, last: bool) {
         let due = |since: &Instant, age| last || since.elapsed() >= age;
@@ -175,13 +217,29 @@ impl Intake {
             self.show_batch();
         }
         if self.open.chunk.as_ref().is_some_and(|(_, since)| due(since, CHUNK_AGE)) {
-            hand_over(&mut self.open, &self.recorder);
+            hand_over(&mut self.open, &self.recorder, &self.recorded);
+        }
+        if self.open.batch.is_none() {
+            self.shown.reach(self.open.until);
+        }
+        if self.open.chunk.is_none() {
+            self.recorded.reach(self.open.until);
         }
     }
 }
 
-fn hand_over(open: &mut Open, recorder: &Sender<Delivery>) {
+/// A frame of media, read.
+///
+/// A fragment of media goes to the thread that puts datagrams together.
+fn of_media(reason: u32, bytes: &[u8]) -> Option<Packet<'_>> {
+    let is_media = reason == Reason::Endpoint as u32 || reason == Reason::Prefix as u32;
+    let packet = is_media.then(|| packet::parse(LinkType::Ethernet, bytes).ok()).flatten()?;
+    (!matches!(packet.body, Body::Fragment(_))).then_some(packet)
+}
+
+fn hand_over(open: &mut Open, recorder: &Sender<Delivery>, recorded: &Progress) {
     if let Some((chunk, _)) = open.chunk.take() {
         let _ = recorder.try_send(Delivery::Chunk(chunk));
+        recorded.reach(open.until);
     }
 }

@@ -28,6 +28,7 @@ pub mod evidence;
 mod excluded;
 pub mod follow;
 pub mod hearing;
+pub mod horizon;
 pub mod inspection;
 pub mod intake;
 pub mod lab;

@@ -28,6 +28,21 @@ struct Waiting {
     next: usize,
 }
 
+/// Records of one chunk that follow each other in time.
+#[derive(Debug)]
+pub struct Run<'a> {
+    chunk: &'a Chunk,
+    order: &'a [(u64, usize)],
+}
+
+impl<'a> Run<'a> {
+    /// The records, in order of time.
+    pub fn records(&self) -> impl Iterator<Item = Encoded<'a>> + Clone {
+        let Self { chunk, order } = *self;
+        order.iter().filter_map(|&(_, position)| chunk.record(position))
+    }
+}
+
 impl Merge {
     /// Takes in a chunk.
     pub fn push(&mut self, chunk: Lent<Chunk>) {
@@ -50,8 +65,9 @@ impl Merge {
         self.heads.push(Reverse((first_ns, slot)));
     }
 
-    /// Gives out, in order of time, every record up to `horizon_ns`.
-    pub fn drain(&mut self, horizon_ns: u64, mut record: impl FnMut(&Encoded<'_>)) {
+    /// Gives out, in order of time, every record up to `horizon_ns`: those of one chunk in a row
+    /// together.
+    pub fn drain(&mut self, horizon_ns: u64, mut run: impl FnMut(&Run<'_>)) {
         while let Some(Reverse((at_ns, slot))) = self.heads.pop() {
             if at_ns > horizon_ns {
                 self.heads.push(Reverse((at_ns, slot)));
@@ -60,15 +76,15 @@ impl Merge {
             // Until another chunk has its turn: chunks of one producer do not interleave.
             let next_head = self.heads.peek().map_or((u64::MAX, usize::MAX), |Reverse(it)| *it);
             let Some(waiting) = &mut self.waiting[slot] else { continue };
-            while let Some(&(at_ns, position)) = waiting.order.get(waiting.next)
+            let first = waiting.next;
+            while let Some(&(at_ns, _)) = waiting.order.get(waiting.next)
                 && at_ns <= horizon_ns
                 && (at_ns, slot) <= next_head
             {
-                if let Some(found) = waiting.chunk.record(position) {
-                    record(&found);
-                }
                 waiting.next += 1;
             }
+            let order = waiting.order.get(first..waiting.next).unwrap_or_default();
+            run(&Run { chunk: &waiting.chunk, order });
             match waiting.order.get(waiting.next) {
                 Some(&(next_ns, _)) => self.heads.push(Reverse((next_ns, slot))),
                 None => self.free(slot),

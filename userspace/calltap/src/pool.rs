@@ -42,6 +42,11 @@ impl<T: Reuse> Pool<T> {
         Self(Arc::new(free))
     }
 
+    /// Whether all buffers are lent.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether at least half of the buffers are free.
     pub fn is_half_free(&self) -> bool {
         self.0.len() * 2 >= self.0.capacity()

@@ -11,6 +11,7 @@ mod sayings;
 mod stream_line;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hint::black_box;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -199,6 +200,9 @@ pub struct Recorder {
     acts: Receiver<Act>,
 }
 
+/// Records whose calls are brought near at once.
+const TOGETHER: usize = 32;
+
 /// How often it is told at the most that a call has media; each time wakes another thread.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
@@ -284,6 +288,51 @@ impl Recorder {
             self.stop(cause);
         }
         number
+    }
+
+    /// Writes records and counts them to their streams; `stopped` is told of each warrant that an
+    /// error stops.
+    ///
+    /// Media is of calls at random, whose memory is far away: it is fetched for many at once, as
+    /// each alone would be waited for.
+    pub fn record_all<'a>(
+        &mut self,
+        records: impl Iterator<Item = Encoded<'a>> + Clone,
+        stopped: impl Fn(u32),
+    ) {
+        let mut rest = records;
+        loop {
+            let together = rest.clone().take(TOGETHER);
+            self.bring_near(together.clone());
+            let mut count = 0;
+            for record in together {
+                count += 1;
+                self.record(&record).into_iter().for_each(&stopped);
+            }
+            if count < TOGETHER {
+                return;
+            }
+            rest.nth(TOGETHER - 1);
+        }
+    }
+
+    /// Short loops, so that a CPU waits for the memory of several calls at once; each needs what the
+    /// one before has fetched.
+    fn bring_near<'a>(&self, records: impl Iterator<Item = Encoded<'a>> + Clone) {
+        let mut calls = [None; TOGETHER];
+        for (call, record) in calls.iter_mut().zip(records.clone()) {
+            let key = CallKey { warrant: record.warrant(), cin: record.cin() };
+            *call = self.live.get(&key).map(|live| &**live);
+        }
+        for record in records {
+            black_box(self.store.bring_near(&record));
+        }
+        for call in calls.iter().flatten() {
+            black_box(call.near());
+        }
+        for call in calls.iter().flatten() {
+            black_box(call.streams_near());
+        }
     }
 
     /// Writes a record and counts it to its stream.
@@ -447,15 +496,16 @@ impl Recorder {
             self.heard.push((call, at));
         }
         let Some(link) = link else { return };
-        let Ok(packet) = packet::parse(link, record.frame()) else { return };
-        live.packet(at, &packet, record.frame().len());
+        let frame = record.frame();
+        let Ok(packet) = packet::parse(link, frame) else { return };
+        live.packet(at, &packet, frame.len());
         match packet.body {
             Body::Udp(Datagram { source, destination, payload }) => {
                 live.content(at, source, destination, payload);
             }
             Body::Tcp(segment) => live.segment(at, &segment),
             Body::Fragment(fragment) => {
-                let frame = Kept::whole(at, record.interface(), link, record.frame());
+                let frame = Kept::whole(at, record.interface(), link, frame);
                 live.fragment(frame, &packet, &fragment);
             }
             _ => {}

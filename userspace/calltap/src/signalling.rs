@@ -19,6 +19,7 @@ use tracing::error;
 use crate::content::{Command, Content, Doubt, Network};
 use crate::follow::{Effects, Follower, Order, Rules};
 use crate::hearing::Hearing;
+use crate::horizon::Progress;
 use crate::inspection::Inspection;
 use crate::live::Latency;
 use crate::live::news::{Following, Of, Teller};
@@ -32,8 +33,8 @@ use crate::resume::Unfinished;
 /// how long it takes until a packet in doubt is looked at.
 const NAP: Duration = Duration::from_millis(20);
 
-/// Records are handed over when they are this old.
-const CHUNK_AGE: Duration = Duration::from_millis(50);
+/// Records are handed over when they are this old: so long they may hold back those of the workers.
+const CHUNK_AGE: Duration = Duration::from_millis(10);
 
 /// Everything the signalling thread reaches.
 pub struct Reach {
@@ -45,6 +46,8 @@ pub struct Reach {
     pub recorder: Sender<Delivery>,
     /// Empty chunks of this thread.
     pub chunks: Pool<Chunk>,
+    /// How far records were handed over.
+    pub recorded: Progress,
     /// Turns boot time into Unix time and back.
     pub clock: Offset,
     /// Whether the thread never sleeps.
@@ -156,9 +159,14 @@ impl Outlet {
     }
 
     /// Hands over what has waited for long enough; a chunk for each message would use them up.
-    fn hand_over_due(&mut self) {
+    ///
+    /// Whatever arrived until `heard` has been followed.
+    fn hand_over_due(&mut self, heard: Timestamp) {
         if self.chunk.as_ref().is_some_and(|(_, since)| since.elapsed() >= CHUNK_AGE) {
             self.hand_over();
+        }
+        if self.chunk.is_none() {
+            self.reach.recorded.reach(heard);
         }
     }
 
@@ -373,7 +381,7 @@ pub fn follow(
             outlet.publish(follower.content());
         }
         outlet.inspect();
-        outlet.hand_over_due();
+        outlet.hand_over_due(hearing.until());
         if reporter.is_due() {
             let following = outlet.report(&hearing, &mut reporter);
             let (counted, trigger) = (follower.counted(), Latency::of(&trigger_ns));
@@ -385,6 +393,7 @@ pub fn follow(
     follower.finish(unix_now(&outlet.reach), &mut outlet);
     outlet.publish(follower.content());
     outlet.hand_over();
+    outlet.reach.recorded.end();
     Closing {
         filter: outlet.reach.filter,
         trigger_ns,

@@ -3,18 +3,20 @@
 //!
 //! It owns its socket and its table of endpoints; what it shares, it shares without a lock.
 
+use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use calltap_proto::Timestamp;
-use calltap_xdp::clock::Offset;
-use calltap_xdp::{Error, Socket, Statistics};
+use calltap_xdp::clock::{self, Offset};
+use calltap_xdp::{Error, Frame, Socket, Statistics};
 use crossbeam::channel::Receiver;
 use tracing::warn;
 
 use crate::content::Command;
+use crate::horizon;
 use crate::intake::{Intake, Tally};
 use crate::live::news::{Of, Teller};
 use crate::loss::{self, Place, Reporter};
@@ -30,6 +32,15 @@ const NAP: Duration = Duration::from_millis(10);
 /// more is expected.
 const SETTLED: Duration = Duration::from_millis(50);
 
+/// How long media may gather where so many frames are in circulation: a wake for every few frames
+/// costs more than the frames do, and nobody waits for media as for signalling.
+///
+/// A third of the ring, which is half of the frames, fills meanwhile at four million frames a
+/// second, more than a queue is given; the rest is for the scheduler's delays.
+pub fn nap(frames: u32) -> Duration {
+    Duration::from_nanos(u64::from(frames) * 1_000 / 24).min(Duration::from_millis(1))
+}
+
 /// One queue's worker.
 pub struct Worker {
     /// The queue's socket.
@@ -40,6 +51,8 @@ pub struct Worker {
     pub commands: Receiver<Vec<Command>>,
     /// Copies what is kept.
     pub intake: Intake,
+    /// How long media gathers once the ring is drained; see [`nap`].
+    pub nap: Duration,
     /// Where it tells, once a second, what it has counted.
     pub news: Teller,
     /// Set once the filter is off the interface: the worker ends when its ring is empty.
@@ -58,24 +71,31 @@ impl Worker {
         let mut reporter = Reporter::to(self.intake.recorder.clone(), self.clock);
         let place = Place::queue(self.intake.interface, self.socket.queue());
         loop {
+            let looked = self.clock.unix_ns(clock::boot_ns());
             let received = self.socket.receive(&mut frames, BURST);
             // The order matters: a command is sent before the kernel's map is set, so whatever
             // this burst holds because of it, the command is here by now.
             for command in self.commands.try_iter().flatten() {
                 self.intake.content.apply(command);
             }
-            for frame in &frames {
-                let mark = self.socket.mark(frame);
-                let at = Timestamp(self.clock.unix_ns(mark.arrival_ns));
-                self.intake.take(mark.reason, at, self.socket.bytes(frame));
+            if self.intake.is_stuck() {
+                self.intake.lose(received);
+            } else {
+                self.take(&frames);
             }
             self.socket.release(frames.drain(..));
+            if received < BURST {
+                self.intake.drained(horizon::drained(Timestamp(looked)));
+            }
             self.intake.hand_over(false);
             if reporter.is_due() {
                 self.tell(place, &mut reporter);
             }
             if received > 0 {
                 empty_since = None;
+                if received < BURST {
+                    thread::sleep(self.nap);
+                }
                 continue;
             }
             if self.stop.load(Ordering::Acquire) {
@@ -101,6 +121,8 @@ impl Worker {
             }
         }
         self.intake.hand_over(true);
+        self.intake.recorded.end();
+        self.intake.shown.end();
         let statistics = self.tell(place, &mut reporter);
         (self.intake.tally, statistics)
     }
@@ -112,6 +134,21 @@ impl Worker {
         reporter.report(whose, lost);
         self.news.tell(Of::Queue { whose, tally, statistics, ring: self.socket.waiting() });
         statistics
+    }
+
+    fn take(&mut self, frames: &[Frame]) {
+        let Self { socket, clock, intake, .. } = self;
+        // What the kernel has copied is in another CPU's cache: it is fetched for many at once.
+        for frame in frames {
+            black_box((socket.mark(frame).arrival_ns, socket.bytes(frame).first()));
+        }
+        let mut read = [(0, Timestamp(0), &[][..]); BURST];
+        for (read, frame) in read.iter_mut().zip(frames) {
+            let mark = socket.mark(frame);
+            let at = Timestamp(clock.unix_ns(mark.arrival_ns));
+            *read = (mark.reason, at, socket.bytes(frame));
+        }
+        intake.take_all(read.get(..frames.len()).unwrap_or_default());
     }
 
     /// A socket that cannot tell has lost its interface, which is told in another way.

@@ -10,13 +10,10 @@ use crossbeam::channel::{Receiver, RecvTimeoutError};
 
 use crate::drift::Drift;
 use crate::follow::Order;
+use crate::horizon::{self, Horizon};
 use crate::live::news::{Of, Teller};
 use crate::merge::Merge;
 use crate::recorder::{Delivery, Note, Recorded, Recorder};
-
-/// Within this time of a frame's arrival every thread has handed it over: a chunk is held for
-/// 50 ms, and a thread naps for 20 ms.
-const LAG: Duration = Duration::from_millis(200);
 
 /// Within this time every thread has told what it lost, which a call's line must know.
 const TOLD_NS: u64 = 1_200_000_000;
@@ -32,7 +29,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// that is to be executed from now on. What is kept goes into the news.
 pub fn write(
     mut recorder: Recorder,
-    delivered: &Receiver<Delivery>,
+    (delivered, horizon): (&Receiver<Delivery>, &Horizon),
     clock: Offset,
     stopped: impl Fn(u32),
     heard: impl Fn(CallKey, Timestamp),
@@ -47,6 +44,7 @@ pub fn write(
         let first = delivered.recv_timeout(NAP);
         let ended = matches!(first, Err(RecvTimeoutError::Disconnected));
         let now_ns = clock.unix_ns(clock::boot_ns());
+        let horizon = if ended { Timestamp::MAX } else { horizon.at(Timestamp(now_ns)) };
         for delivery in first.into_iter().chain(delivered.try_iter()) {
             match delivery {
                 Delivery::Chunk(chunk) => merge.push(chunk),
@@ -58,14 +56,11 @@ pub fn write(
                 Delivery::Change(change) => recorder.change(change).into_iter().for_each(&ordered),
             }
         }
-        let lag = u64::try_from(LAG.as_nanos()).unwrap_or(u64::MAX);
-        let horizon_ns = if ended { u64::MAX } else { now_ns.saturating_sub(lag) };
-        merge.drain(horizon_ns, |record| {
-            recorder.record(record).into_iter().for_each(&stopped);
-        });
+        merge.drain(horizon.0, |run| recorder.record_all(run.records(), &stopped));
         recorder.act();
         recorder.media_seen(&heard);
-        while let Some((_, note)) = ends.pop_front_if(|(due_ns, _)| *due_ns <= horizon_ns) {
+        let written = if ended { Timestamp::MAX } else { horizon::lagged(Timestamp(now_ns)) };
+        while let Some((_, note)) = ends.pop_front_if(|(due_ns, _)| *due_ns <= written.0) {
             recorder.note(note);
         }
         if looked.elapsed() >= LOOK {
@@ -78,6 +73,6 @@ pub fn write(
         if ended {
             return recorder.finish(now_ns);
         }
-        recorder.tick(horizon_ns).into_iter().for_each(&stopped);
+        recorder.tick(written.0).into_iter().for_each(&stopped);
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use calltap::batch::Batch;
 use calltap::content::{Binding, Command, Content};
+use calltap::horizon::Progress;
 use calltap::intake::{Intake, Open, Tally};
 use calltap::pool::Pool;
 use calltap::recorder::Delivery;
@@ -45,6 +46,8 @@ fn a_media_packet_allocates_nothing() {
         batches: Pool::new(4, Batch::default),
         recorder,
         chunks: Pool::new(4, Chunk::default),
+        recorded: Progress::default(),
+        shown: Progress::default(),
         content,
         tally: Tally::default(),
         open: Open::default(),

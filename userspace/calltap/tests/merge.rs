@@ -25,8 +25,8 @@ fn push(merge: &mut Merge, pool: &Pool<Chunk>, authority: &Authority, times: &[u
 
 fn drain(merge: &mut Merge, horizon: u64) -> Vec<u64> {
     let mut times = Vec::new();
-    merge.drain(SECOND * 1_700_000_000 + horizon, |record| {
-        times.push(record.at_ns() - SECOND * 1_700_000_000);
+    merge.drain(SECOND * 1_700_000_000 + horizon, |run| {
+        times.extend(run.records().map(|record| record.at_ns() - SECOND * 1_700_000_000));
     });
     times
 }

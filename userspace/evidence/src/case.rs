@@ -79,7 +79,6 @@ pub(crate) struct Case {
 impl Case {
     /// Writes a record, into a new volume if the open one is due.
     pub(crate) fn append(&mut self, shared: &Shared, record: &Encoded<'_>) -> io::Result<()> {
-        let Some(packet) = record.packet() else { return Ok(()) };
         if let Some(reason) = self.due(shared, record.at_ns()) {
             self.seal(shared, reason)?;
         }
@@ -87,11 +86,16 @@ impl Case {
             self.open_volume(shared, record.at_ns())?;
         }
         let Some(volume) = self.volume.as_mut() else { return Ok(()) };
-        match self.losses.untold(&shared.session.interfaces) {
-            Some(gap) => volume.push(&pcapng::with_comment(&packet, &gap))?,
+        let gap = self.losses.untold(&shared.session.interfaces);
+        // Most are written as they are, and nothing has to be read of them.
+        let is_read = gap.is_some() || record.is_commented() || record.carry().is_some();
+        let packet = if is_read { record.packet() } else { None };
+        match gap.zip(packet) {
+            Some((gap, packet)) => volume.push(&pcapng::with_comment(&packet, &gap))?,
             None => volume.push(record.block())?,
         }
-        volume.count(record.kind(), &packet);
+        let comment = packet.and_then(|packet| packet.comment);
+        volume.count(record.kind(), record.at_ns(), record.interface(), comment);
         self.last_cin = self.last_cin.max(record.cin());
         let call = self.live.entry(record.cin()).or_default();
         let count = match record.kind() {
@@ -100,10 +104,15 @@ impl Case {
         };
         *count = count.saturating_add(1);
         call.seen_in(self.begun, volume.name());
-        if let Some(key) = record.carry() {
+        if let Some((key, packet)) = record.carry().zip(packet) {
             call.carry(key, &packet, volume.name());
         }
         Ok(())
+    }
+
+    /// Has the memory of a call brought near, so that the first record to need it need not wait.
+    pub(crate) fn bring_near(&self, cin: u32) -> u64 {
+        self.live.get(&cin).map_or(0, |call| call.content)
     }
 
     /// Drops what is kept of a call and puts its line before the next flush.

@@ -20,6 +20,7 @@ struct Entry {
     at_ns: u64,
     carry: Option<u64>,
     interface: u32,
+    commented: bool,
     start: usize,
     end: usize,
 }
@@ -61,7 +62,9 @@ impl Chunk {
         pcapng::encode_packet(&mut self.bytes, &packet);
         let Record { warrant, cin, kind, carry, .. } = *record;
         let end = self.bytes.len();
-        self.index.push(Entry { warrant, cin, kind, at_ns, carry, interface, start, end });
+        let commented = comment.is_some();
+        let entry = Entry { warrant, cin, kind, at_ns, carry, interface, commented, start, end };
+        self.index.push(entry);
         Ok(())
     }
 
@@ -76,9 +79,9 @@ impl Chunk {
     }
 
     fn encoded(&self, entry: &Entry) -> Encoded<'_> {
-        let Entry { warrant, cin, kind, at_ns, carry, interface, start, end } = *entry;
+        let Entry { warrant, cin, kind, at_ns, carry, interface, commented, start, end } = *entry;
         let block = self.bytes.get(start..end).unwrap_or_default();
-        Encoded { warrant, cin, kind, at_ns, carry, interface, block }
+        Encoded { warrant, cin, kind, at_ns, carry, interface, commented, block }
     }
 
     /// Whether it holds no record.
@@ -107,6 +110,7 @@ pub struct Encoded<'a> {
     at_ns: u64,
     carry: Option<u64>,
     interface: u32,
+    commented: bool,
     block: &'a [u8],
 }
 
@@ -143,7 +147,7 @@ impl<'a> Encoded<'a> {
 
     /// The frame.
     pub fn frame(&self) -> &'a [u8] {
-        self.packet().map_or(&[], |packet| packet.frame)
+        pcapng::frame(self.block).unwrap_or_default()
     }
 
     /// The same record with `count` bytes of its frame overwritten, as `frame` has it, and a note
@@ -161,6 +165,11 @@ impl<'a> Encoded<'a> {
     /// The Enhanced Packet Block, ready to be written.
     pub fn block(&self) -> &'a [u8] {
         self.block
+    }
+
+    /// Whether a comment stands beside the frame.
+    pub(crate) fn is_commented(&self) -> bool {
+        self.commented
     }
 
     pub(crate) fn packet(&self) -> Option<Packet<'a>> {

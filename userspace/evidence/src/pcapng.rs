@@ -77,15 +77,20 @@ pub(crate) fn encode_packet(out: &mut Vec<u8>, packet: &Packet<'_>) {
     out.extend_from_slice(&length);
 }
 
+/// The frame of a block that [`encode_packet`] wrote.
+pub(crate) fn frame(block: &[u8]) -> Option<&[u8]> {
+    let captured = usize::try_from(u32_at(block, 20)?).ok()?;
+    block.get(28..28_usize.checked_add(captured)?)
+}
+
 /// Reads back a block that [`encode_packet`] wrote; `None` for any other block.
 pub(crate) fn decode_packet(block: &[u8]) -> Option<Packet<'_>> {
     if u32_at(block, 0)? != ENHANCED_PACKET {
         return None;
     }
-    let captured = usize::try_from(u32_at(block, 20)?).ok()?;
-    let frame = block.get(28..28_usize.checked_add(captured)?)?;
+    let frame = frame(block)?;
     let options =
-        block.get(28_usize.checked_add(padded(captured))?..block.len().checked_sub(4)?)?;
+        block.get(28_usize.checked_add(padded(frame.len()))?..block.len().checked_sub(4)?)?;
     let comment = match options {
         [] => None,
         options => {

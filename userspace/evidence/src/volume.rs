@@ -10,7 +10,6 @@ use crate::age::Recipient;
 use crate::checkpoint::{self, OpenVolume, SealedSoFar};
 use crate::digest::Digested;
 use crate::disk::{Disk, Sink};
-use crate::pcapng::Packet;
 use crate::record::{Kind, masked_note};
 use crate::sealing::Sealing;
 
@@ -105,8 +104,7 @@ impl Volume {
     }
 
     /// Notes a packet just pushed, which no earlier volume holds.
-    pub(crate) fn count(&mut self, kind: Kind, packet: &Packet<'_>) {
-        let Packet { at_ns, interface, comment, .. } = *packet;
+    pub(crate) fn count(&mut self, kind: Kind, at_ns: u64, interface: u32, comment: Option<&str>) {
         self.counts.add(kind, comment);
         let (first, last) = self.span.unwrap_or((at_ns, at_ns));
         self.span = Some((first.min(at_ns), last.max(at_ns)));

@@ -105,6 +105,16 @@ impl LiveCall {
         self.own_loss = true;
     }
 
+    /// Has its own memory brought near.
+    pub(super) fn near(&self) -> (bool, Option<Timestamp>, usize) {
+        (self.recorded, self.heard_at, self.streams.len())
+    }
+
+    /// Has the memory of its streams brought near.
+    pub(super) fn streams_near(&self) -> u64 {
+        self.streams.near()
+    }
+
     pub(super) fn recorded(&mut self) {
         self.recorded = true;
     }

@@ -156,6 +156,12 @@ impl Store {
         }
     }
 
+    /// Has the memory of a record's call brought near, ahead of [`Store::append`]: media is of calls
+    /// at random, and each alone would be waited for. What it gives means nothing.
+    pub fn bring_near(&self, record: &Encoded<'_>) -> u64 {
+        self.cases.get(&record.warrant()).map_or(0, |case| case.bring_near(record.cin()))
+    }
+
     /// Goes on repeating a frame that describes a call, which an earlier session recorded in `volume`:
     /// its interface, time, length on the wire, and bytes.
     pub fn carry_on(

@@ -116,6 +116,25 @@ impl Streams {
         header.is_ok_and(|it| self.place(source, destination, it.ssrc).is_some())
     }
 
+    /// How many streams there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    /// Has the memory of the first streams brought near, ahead of feeding them: a reader of many
+    /// calls waits for all of it at once, and not for each. What it gives means nothing.
+    #[must_use]
+    pub fn near(&self) -> u64 {
+        self.streams.iter().take(2).map(Tracked::near).fold(0, u64::wrapping_add)
+    }
+
     /// The streams in order of appearance, with their figures up to now.
     pub fn iter(&self) -> impl Iterator<Item = Stream> + '_ {
         self.streams.iter().map(Tracked::stream)

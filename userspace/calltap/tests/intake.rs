@@ -1,0 +1,122 @@
+//! What a worker says of its progress, and what it counts where nothing can be kept.
+
+mod desk;
+
+use std::net::SocketAddr;
+
+use calltap::batch::Batch;
+use calltap::content::{Binding, Command, Content};
+use calltap::horizon::Progress;
+use calltap::intake::{Intake, Open, Tally};
+use calltap::pool::Pool;
+use calltap::recorder::Delivery;
+use calltap_evidence::chunk::Chunk;
+use calltap_proto::{CallKey, Timestamp};
+use calltap_xdp::Reason;
+use crossbeam::channel::{Receiver, bounded};
+use desk::Desk;
+
+const BEGUN: u64 = 1_700_000_000_000_000_000;
+
+/// A worker's intake with so many chunks, in the middle of a call, and what comes out of it.
+fn intake(chunks: usize) -> (Intake, Receiver<Delivery>) {
+    let desk = Desk::new();
+    let binding =
+        Binding { authority: desk.authority("L-1", 0), call: CallKey { warrant: 0, cin: 1 } };
+    let ends: [SocketAddr; 2] = ["192.0.2.1:4000", "192.0.2.2:5000"].map(|it| it.parse().unwrap());
+    let mut content = Content::default();
+    for end in ends {
+        content.apply(Command::Open(end, binding));
+    }
+    content.witnessed(ends[0], ends[1]);
+    let (signalling, _) = bounded(1);
+    let (recorder, delivered) = bounded(64);
+    let intake = Intake {
+        interface: 0,
+        signalling,
+        batches: Pool::new(1, Batch::default),
+        recorder,
+        chunks: Pool::new(chunks, || Chunk::with_capacity(4096)),
+        recorded: Progress::default(),
+        shown: Progress::default(),
+        content,
+        tally: Tally::default(),
+        open: Open::default(),
+    };
+    (intake, delivered)
+}
+
+/// 20 ms of G.711 from the one end to the other.
+fn frame() -> Vec<u8> {
+    let mut frame = vec![0xff; 214];
+    frame[..14].copy_from_slice(&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0]);
+    frame[14..24].copy_from_slice(&[0x45, 0, 0, 200, 0, 0, 0x40, 0, 64, 17]);
+    frame[26..34].copy_from_slice(&[192, 0, 2, 1, 192, 0, 2, 2]);
+    frame[34..38].copy_from_slice(&[0x0f, 0xa0, 0x13, 0x88]);
+    frame[38..42].copy_from_slice(&[0, 180, 0, 0]);
+    frame[42..44].copy_from_slice(&[0x80, 0]);
+    frame
+}
+
+fn take(intake: &mut Intake, at_ns: u64) {
+    intake.take(Reason::Endpoint as u32, Timestamp(BEGUN + at_ns), &frame());
+}
+
+fn recorded(intake: &Intake) -> u64 {
+    Progress::of_all(std::slice::from_ref(&intake.recorded)).0.saturating_sub(BEGUN)
+}
+
+#[test]
+fn a_workers_word_covers_what_it_handed_over_and_nothing_in_its_hands() {
+    let (mut intake, delivered) = intake(4);
+    intake.drained(Timestamp(BEGUN + 5));
+    intake.hand_over(false);
+    assert_eq!(recorded(&intake), 5, "nothing is in its hands");
+    take(&mut intake, 10);
+    intake.drained(Timestamp(BEGUN + 20));
+    intake.hand_over(false);
+    assert_eq!((recorded(&intake), delivered.len()), (5, 0), "a record is");
+    intake.hand_over(true);
+    assert_eq!((recorded(&intake), delivered.len()), (20, 1));
+    // A chunk that is full goes before the record that it has no room for.
+    for at_ns in 21..40 {
+        take(&mut intake, at_ns);
+    }
+    assert_eq!(delivered.len(), 2);
+    let (_, Delivery::Chunk(full)) = (delivered.recv(), delivered.recv().unwrap()) else {
+        panic!("a note from a worker");
+    };
+    let last = full.records().last().unwrap().at_ns() - BEGUN;
+    assert_eq!(recorded(&intake), last);
+}
+
+#[test]
+fn what_comes_while_the_recorder_has_every_chunk_is_counted_to_the_frame() {
+    let (mut intake, delivered) = intake(2);
+    assert!(!intake.is_stuck());
+    let mut taken = 0;
+    while !intake.is_stuck() && taken < 100 {
+        take(&mut intake, taken);
+        taken += 1;
+    }
+    // Those two chunks hold are kept, and the last was the first to find none.
+    intake.lose(7);
+    take(&mut intake, taken);
+    let held: Vec<_> = delivered.try_iter().collect();
+    let kept: usize = held
+        .iter()
+        .map(|delivery| match delivery {
+            Delivery::Chunk(chunk) => chunk.len(),
+            _ => panic!("a note from a worker"),
+        })
+        .sum();
+    assert_eq!(held.len(), 2);
+    let received = taken + 8;
+    let lost_content = received - kept as u64;
+    assert_eq!(intake.tally, Tally { received, lost_content, ..Tally::default() });
+    assert_eq!(lost_content, 9);
+    drop(held);
+    assert!(!intake.is_stuck(), "it goes on by itself");
+    take(&mut intake, taken + 1);
+    assert_eq!(intake.tally.lost_content, 9);
+}
