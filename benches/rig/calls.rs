@@ -2,6 +2,7 @@
 //!
 //! The target is a switchboard, so that one identity has a hundred thousand calls at once: the
 //! capture has to follow each, and to open both its endpoints, before a packet of it is kept.
+//! Then each of their streams begins.
 
 use std::net::{SocketAddr, SocketAddrV4};
 use std::thread;
@@ -13,9 +14,11 @@ use calltap_bench::frame;
 use calltap_xdp::generator::{Sender, Traffic};
 
 use crate::link::Link;
+use crate::tally::Pass;
 
-/// Calls of one burst.
+/// Calls of one burst, and frames of media.
 const BURST: u32 = 4;
+const FRAMES: u64 = 64;
 
 /// Sets up the target's first `calls` calls, `a_second` of them each second.
 pub(crate) fn set_up(link: &Link, calls: u32, a_second: u32) -> Result<()> {
@@ -29,6 +32,20 @@ pub(crate) fn set_up(link: &Link, calls: u32, a_second: u32) -> Result<()> {
         sender.send(&frames)?;
     }
     Ok(())
+}
+
+/// Sends a pass at a pace, `a_second` frames of it each second; gives how long that took.
+pub(crate) fn speak(link: &Link, pass: Pass, a_second: u32) -> Result<Duration> {
+    let sender = Sender::open(&link.near)?;
+    let begun = Instant::now();
+    for sent in (0..pass.frames).step_by(usize::try_from(FRAMES)?) {
+        let due = Duration::from_secs_f64(sent as f64 / f64::from(a_second));
+        thread::sleep(due.saturating_sub(begun.elapsed()));
+        let burst = sent..pass.frames.min(sent + FRAMES);
+        let frames: Vec<_> = burst.map(|it| pass.traffic.frame(pass.first + it)).collect();
+        sender.send(&frames)?;
+    }
+    Ok(begun.elapsed())
 }
 
 fn messages(call: u32) -> [Vec<u8>; 2] {

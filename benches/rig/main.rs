@@ -53,6 +53,9 @@ struct Arguments {
     /// Calls set up a second.
     #[arg(long, default_value_t = 4_000)]
     calls_a_second: u32,
+    /// First packets of the target's streams sent a second ahead of the blasts; 0 leaves that out.
+    #[arg(long, default_value_t = 50_000)]
+    streams_a_second: u32,
     /// Target's frames in a hundred, one blast each.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 10, 100])]
     shares: Vec<u8>,
@@ -69,6 +72,8 @@ struct Arguments {
 enum Part {
     /// Capture from a link, beside other tools.
     Link,
+    /// A blast that begins all streams of all calls at once.
+    Cold,
     /// From a message to the kernel's map.
     Trigger,
     /// A stranger's packet in the kernel.
@@ -77,10 +82,20 @@ enum Part {
     Writer,
     /// A capture file, beside tshark.
     Replay,
+    /// Instructions of a media packet, by callgrind.
+    Instructions,
 }
 
 impl Part {
-    const ALL: [Self; 5] = [Self::Link, Self::Trigger, Self::Filter, Self::Writer, Self::Replay];
+    const ALL: [Self; 7] = [
+        Self::Link,
+        Self::Cold,
+        Self::Trigger,
+        Self::Filter,
+        Self::Writer,
+        Self::Replay,
+        Self::Instructions,
+    ];
 }
 
 fn main() -> ExitCode {
@@ -102,6 +117,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     if is_asked(Part::Replay) {
         replay::beside_tshark(arguments.rounds, &arguments.dir, &mut figures)?;
     }
+    if is_asked(Part::Instructions) {
+        instructions(&mut figures);
+    }
     // The kernel's half of a veth link runs where its sender does.
     let mut first = CpuSet::new();
     first.set(0);
@@ -110,6 +128,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         frames: arguments.frames,
         calls: arguments.calls,
         calls_a_second: arguments.calls_a_second,
+        streams_a_second: arguments.streams_a_second,
         ..Plan::default()
     };
     let asked = |tool: &Tool| {
@@ -127,6 +146,9 @@ fn run(arguments: &Arguments) -> Result<()> {
         let Arguments { shares, rounds, dir, .. } = arguments;
         rounds::rounds(&tools, shares, *rounds, &plan, dir, &mut figures)?;
     }
+    if is_asked(Part::Cold) {
+        rounds::cold(&plan, &arguments.dir, &mut figures)?;
+    }
     if let Some(path) = &arguments.plot {
         fs::write(path, plot::svg(&figures, &arguments.shares))?;
     }
@@ -136,4 +158,21 @@ fn run(arguments: &Arguments) -> Result<()> {
         println!("{:#}", figures.object());
     }
     Ok(())
+}
+
+/// A media packet from the ring to the file, by how many streams there are: a count, and no time, so
+/// that once is enough.
+fn instructions(figures: &mut Figures) {
+    let of = |case| {
+        let program = std::env::current_exe()?.with_file_name("calltap-instructions");
+        calltap_bench::instructions::of(&program, case)
+    };
+    match of("media-of-1k-streams").and_then(|few| Ok((few, of("media-of-200k-streams")?))) {
+        Ok((few, many)) => {
+            figures.add("instructions_1k", few);
+            figures.add("instructions_200k", many);
+            figures.add("instructions_200k_vs_1k", many / few);
+        }
+        Err(error) => figures.miss("instructions_200k_vs_1k", format!("{error:#}")),
+    }
 }

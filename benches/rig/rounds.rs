@@ -30,6 +30,9 @@ pub(crate) fn rounds(
                 figures.add(&format!("cpu_ns_written_{name}"), blast.cpu_per_written() * 1e9);
                 figures.add(&format!("loss_percent_{name}"), blast.loss() * 100.0);
             }
+            if let Some((sent, written)) = session.first_packets {
+                figures.add("first_packets_lost", (sent - written) as f64);
+            }
             sessions.push(session);
         }
         compare(&sessions, figures);
@@ -50,6 +53,20 @@ pub(crate) fn rounds(
             }
         }
     }
+    Ok(())
+}
+
+/// What becomes of a blast that begins all streams of all calls at once.
+pub(crate) fn cold(plan: &Plan, dir: &Path, figures: &mut Figures) -> Result<()> {
+    let plan = Plan { streams_a_second: 0, ..*plan };
+    let dir = tempfile::tempdir_in(dir)?;
+    let session = session(Tool::Calltap, &[100], &plan, &dir.path().join("tool"))?;
+    figures.keep(in_full(0, &session));
+    for blast in &session.blasts {
+        figures.add("accepted_mpps_calltap_100_cold", blast.accepted() / 1e6);
+        figures.add("loss_percent_calltap_100_cold", blast.loss() * 100.0);
+    }
+    session.summary.iter().for_each(|summary| count(summary, figures));
     Ok(())
 }
 

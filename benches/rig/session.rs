@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::calls;
 use crate::figures::Figures;
 use crate::link::{Carried, Link};
-use crate::tally::{Tally, first_number};
+use crate::tally::{Pass, Tally};
 use crate::tool::{Running, Tool};
 
 /// What the rig is to do.
@@ -27,13 +27,22 @@ pub(crate) struct Plan {
     pub(crate) calls: u32,
     /// Calls set up a second.
     pub(crate) calls_a_second: u32,
+    /// First packets of streams sent a second before media flows in earnest; where there are none,
+    /// the first blast begins all streams.
+    pub(crate) streams_a_second: u32,
     /// The CPU of the tool; the generator, and the kernel's half of the link, have CPU 0.
     pub(crate) cpu: usize,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { frames: 4 << 20, calls: CALLS, calls_a_second: 4_000, cpu: 1 }
+        Self {
+            frames: 4 << 20,
+            calls: CALLS,
+            calls_a_second: 4_000,
+            streams_a_second: 50_000,
+            cpu: 1,
+        }
     }
 }
 
@@ -77,6 +86,8 @@ impl Blast {
 pub(crate) struct Session {
     pub(crate) tool: Tool,
     pub(crate) blasts: Vec<Blast>,
+    /// First packets of streams that were sent, and how many of them the tool wrote.
+    pub(crate) first_packets: Option<(u64, u64)>,
     pub(crate) tally: Tally,
     /// What calltap said at its end.
     pub(crate) summary: Option<Summary>,
@@ -105,9 +116,9 @@ pub(crate) fn start_and_stop(plan: &Plan, dir: &Path) -> Result<Summary> {
     let desk = Desk::lay();
     desk.post();
     let link = Link::open()?;
-    let traffic = Traffic::new(100);
-    let generator = Generator::load(traffic)?;
-    generator.go_on_at(first_number(traffic))?;
+    let pass = Pass::blast(Traffic::new(100), 0);
+    let generator = Generator::load(pass.traffic)?;
+    generator.go_on_at(pass.first)?;
     let over = AtomicBool::new(false);
     let stopped = thread::scope(|scope| {
         let load = scope.spawn(|| -> Result<()> {
@@ -122,8 +133,8 @@ pub(crate) fn start_and_stop(plan: &Plan, dir: &Path) -> Result<Summary> {
         load.join().expect("the generator")?;
         stopped
     })?;
-    let made = generator.made()? - first_number(traffic);
-    let tally = Tally::of(&stopped.files, &[(traffic, made)])?;
+    let made = generator.made()? - pass.first;
+    let tally = Tally::of(&stopped.files, &[Pass { frames: made, ..pass }])?;
     let said: Value = serde_json::from_reader(BufReader::new(File::open(&stopped.stdout)?))
         .with_context(|| format!("calltap ({}) said: {}", stopped.status, stopped.words))?;
     let seen = said["frames"]["seen"].as_u64().unwrap_or_default();
@@ -152,21 +163,31 @@ pub(crate) fn session(tool: Tool, shares: &[u8], plan: &Plan, dir: &Path) -> Res
     let link = Link::open()?;
     let before = Link::carried()?;
     let running = tool.start(plan.cpu, dir, &desk)?;
+    let mut passes = Vec::new();
     if tool == Tool::Calltap {
         calls::set_up(&link, plan.calls, plan.calls_a_second)?;
         running.settle();
+        if !shares.is_empty() && plan.streams_a_second > 0 {
+            let pass = Pass::first_packets(2 * plan.calls);
+            calls::speak(&link, pass, plan.streams_a_second)?;
+            running.settle();
+            passes.push(pass);
+        }
     }
+    let begun = passes.len();
     let mut blasts = Vec::new();
     for &share in shares {
-        blasts.push(blast(&link, &running, Traffic::new(share), plan)?);
+        let pass = Pass::blast(Traffic::new(share), plan.frames.into());
+        blasts.push(blast(&link, &running, pass)?);
+        passes.push(pass);
     }
     let stopped = running.stop()?;
-    let sent: Vec<_> =
-        blasts.iter().map(|blast| (Traffic::new(blast.share), u64::from(plan.frames))).collect();
-    let tally = Tally::of(&stopped.files, &sent)?;
-    for blast in &mut blasts {
-        blast.written = tally.media_at(blast.share);
+    let tally = Tally::of(&stopped.files, &passes)?;
+    let (first, written) = tally.media.split_at(begun);
+    for (blast, written) in blasts.iter_mut().zip(written) {
+        blast.written = *written;
     }
+    let first_packets = passes.first().zip(first.first()).map(|(it, found)| (it.frames, *found));
     let mut summary = None;
     if tool == Tool::Calltap {
         let said = File::open(&stopped.stdout)?;
@@ -176,7 +197,7 @@ pub(crate) fn session(tool: Tool, shares: &[u8], plan: &Plan, dir: &Path) -> Res
         summary = Some(Summary::of(&said, carried, &tally)?);
     }
     fs::remove_dir_all(dir)?;
-    Ok(Session { tool, blasts, tally, summary })
+    Ok(Session { tool, blasts, first_packets, tally, summary })
 }
 
 /// How long after a message its endpoints are in the kernel's map, where nothing else is on the
@@ -197,13 +218,13 @@ pub(crate) fn trigger(rounds: u32, plan: &Plan, dir: &Path, figures: &mut Figure
     Ok(())
 }
 
-fn blast(link: &Link, running: &Running, traffic: Traffic, plan: &Plan) -> Result<Blast> {
+fn blast(link: &Link, running: &Running, pass: Pass) -> Result<Blast> {
+    let Pass { traffic, first, frames } = pass;
     let generator = Generator::load(traffic)?;
-    let first = first_number(traffic);
     generator.go_on_at(first)?;
     let (before, cpu) = (Link::carried()?, running.cpu());
     let begun = Instant::now();
-    generator.send(&link.near, plan.frames)?;
+    generator.send(&link.near, u32::try_from(frames)?)?;
     let time = begun.elapsed();
     running.settle();
     let cpu = running.cpu() - cpu;

@@ -6,19 +6,43 @@ use anyhow::Result;
 use calltap::capture::CaptureFile;
 use calltap_xdp::generator::{CALLS, Direction, FRAME_BYTES, Stream, Traffic};
 
-/// Frames of each blast have numbers of their own: its share is above this bit.
-const SHARE_BIT: u32 = 40;
+/// Frames of each pass have numbers of their own: the pass is above this bit.
+const PASS_BIT: u32 = 40;
 
-/// The number of the first frame of the blast whose traffic is this.
-pub(crate) fn first_number(traffic: Traffic) -> u64 {
-    u64::from(traffic.share()) << SHARE_BIT
+/// Frames that were sent in a row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pass {
+    /// What they are.
+    pub(crate) traffic: Traffic,
+    /// The number of the first.
+    pub(crate) first: u64,
+    /// How many they are.
+    pub(crate) frames: u64,
+}
+
+impl Pass {
+    /// A blast of this traffic.
+    pub(crate) fn blast(traffic: Traffic, frames: u64) -> Self {
+        Self { traffic, first: u64::from(traffic.share()) << PASS_BIT, frames }
+    }
+
+    /// The first packet of each of so many streams of the target's.
+    pub(crate) fn first_packets(streams: u32) -> Self {
+        // No share is as large, and each stream has its turn from here on.
+        let first = (101 << PASS_BIT) / u64::from(2 * CALLS) * u64::from(2 * CALLS);
+        Self { traffic: Traffic::new(100), first, frames: streams.into() }
+    }
+
+    fn has(&self, number: u64) -> bool {
+        number.checked_sub(self.first).is_some_and(|place| place < self.frames)
+    }
 }
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
-    /// Whole frames of the target's media, each counted once, by the share of their blast.
-    pub(crate) media: Vec<(u8, u64)>,
+    /// Whole frames of the target's media, each counted once, by the pass that they were sent in.
+    pub(crate) media: Vec<u64>,
     /// Whole frames of strangers' media.
     pub(crate) strangers: u64,
     /// Frames of signalling.
@@ -32,28 +56,23 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Reads the files; `blasts` says how many frames each blast had.
-    pub(crate) fn of(files: &[PathBuf], blasts: &[(Traffic, u64)]) -> Result<Self> {
+    /// Reads the files; `passes` says what was sent.
+    pub(crate) fn of(files: &[PathBuf], passes: &[Pass]) -> Result<Self> {
         let mut tally = Self::default();
-        let mut seen: Vec<_> =
-            blasts.iter().map(|(traffic, frames)| Seen::new(*traffic, *frames)).collect();
+        let mut seen: Vec<_> = passes.iter().copied().map(Seen::new).collect();
         for path in files {
             let mut file = CaptureFile::open(path)?;
             while let Some(frame) = file.next_frame()? {
                 tally.count(frame.bytes, &mut seen);
             }
         }
-        tally.media = seen.iter().map(|blast| (blast.traffic.share(), blast.media)).collect();
+        tally.media = seen.iter().map(|seen| seen.media).collect();
         Ok(tally)
-    }
-
-    pub(crate) fn media_at(&self, share: u8) -> u64 {
-        self.media.iter().filter(|(of, _)| *of == share).map(|(_, frames)| frames).sum()
     }
 
     /// All frames.
     pub(crate) fn frames(&self) -> u64 {
-        let media: u64 = self.media.iter().map(|(_, frames)| frames).sum();
+        let media: u64 = self.media.iter().sum();
         media + self.strangers + self.signalling + self.duplicates + self.corrupt
     }
 
@@ -62,30 +81,29 @@ impl Tally {
             self.signalling += 1;
             return;
         }
+        let of = |seen: &Seen| seen.pass.traffic.number(frame).filter(|it| seen.pass.has(*it));
         let known = (frame.len() == FRAME_BYTES)
-            .then(|| seen.iter_mut().find_map(|blast| Some((blast.traffic.number(frame)?, blast))));
-        let Some((number, blast)) = known.flatten().filter(|(number, blast)| blast.has(*number))
-        else {
+            .then(|| seen.iter_mut().find_map(|seen| Some((of(seen)?, seen))));
+        let Some((number, seen)) = known.flatten() else {
             self.corrupt += 1;
             return;
         };
-        let stream = blast.traffic.stream(number);
-        let is_new = blast.is_new(number);
+        let stream = seen.pass.traffic.stream(number);
+        let is_new = seen.is_new(number);
         self.duplicates += u64::from(!is_new);
-        self.disorder += u64::from(is_new && !blast.is_in_order(&stream));
+        self.disorder += u64::from(is_new && !seen.is_in_order(&stream));
         if is_new && stream.of_target {
-            blast.media += 1;
+            seen.media += 1;
         } else if is_new {
             self.strangers += 1;
         }
     }
 }
 
-/// The frames of a blast that were found.
+/// The frames of a pass that were found.
 struct Seen {
-    traffic: Traffic,
-    frames: u64,
-    /// A bit for each frame of the blast.
+    pass: Pass,
+    /// A bit for each frame of the pass.
     found: Vec<u64>,
     /// The latest packet found of each stream, and one more.
     latest: Vec<u64>,
@@ -94,18 +112,13 @@ struct Seen {
 }
 
 impl Seen {
-    fn new(traffic: Traffic, frames: u64) -> Self {
-        let words = usize::try_from(frames.div_ceil(64)).expect("a blast that fits memory");
-        let latest = vec![0; 4 * CALLS as usize];
-        Self { traffic, frames, found: vec![0; words], latest, media: 0 }
-    }
-
-    fn has(&self, number: u64) -> bool {
-        number.checked_sub(first_number(self.traffic)).is_some_and(|place| place < self.frames)
+    fn new(pass: Pass) -> Self {
+        let words = usize::try_from(pass.frames.div_ceil(64)).expect("a pass that fits memory");
+        Self { pass, found: vec![0; words], latest: vec![0; 4 * CALLS as usize], media: 0 }
     }
 
     fn is_new(&mut self, number: u64) -> bool {
-        let place = number - first_number(self.traffic);
+        let place = number - self.pass.first;
         let word = &mut self.found[usize::try_from(place / 64).expect("checked")];
         let bit = 1 << (place % 64);
         let is_new = *word & bit == 0;

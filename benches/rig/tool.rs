@@ -68,6 +68,8 @@ impl Tool {
         let mib = BUFFER_MIB.to_string();
         match self {
             Self::Calltap => {
+                // As the service file has it: tables in huge pages.
+                command.env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
                 command.arg(calltap()?).args(["run", "--interface", FAR, "--json"]);
                 command.arg("--warrants").arg(desk.path("warrants"));
                 command.arg("--trust").arg(desk.path("trust"));

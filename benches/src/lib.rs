@@ -4,6 +4,7 @@ pub mod call;
 pub mod capture;
 pub mod desk;
 pub mod frame;
+pub mod instructions;
 mod namespace;
 pub mod talk;
 

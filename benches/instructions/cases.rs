@@ -1,0 +1,108 @@
+//! The core paths, each for so many pieces that what is done once does not count.
+
+use std::hint::black_box;
+
+use calltap_bench::call::{Call, TARGET};
+use calltap_bench::desk::Desk;
+use calltap_bench::frame::{endpoint, rtp, udp};
+use calltap_bench::talk::NOW_NS;
+use calltap_evidence::chunk::Chunk;
+use calltap_evidence::record::{Kind, Record};
+use calltap_proto::packet::LinkType;
+use calltap_proto::sip::Message;
+use calltap_proto::{Kept, Limits, Timestamp, Tracker, Warrant, sdp, target};
+
+use crate::counted;
+use crate::media::Path;
+
+/// A case does its work and says how many pieces that was.
+type Case = fn() -> u64;
+
+/// By name.
+pub(crate) const ALL: [(&str, Case); 6] = [
+    ("parse-an-invite", parse),
+    ("follow-a-targets-call", || follow(Call::of_target)),
+    ("follow-a-strangers-call", || follow(Call::of_stranger)),
+    ("encode-a-frame", encode),
+    ("media-of-1k-streams", || media(500)),
+    ("media-of-200k-streams", || media(100_000)),
+];
+
+/// Whether it takes minutes.
+pub(crate) fn is_long(name: &str) -> bool {
+    name == "media-of-200k-streams"
+}
+
+/// An unoptimised program takes ten times as long for a piece, so it does fewer.
+const LESS: u32 = if cfg!(debug_assertions) { 5 } else { 1 };
+
+fn parse() -> u64 {
+    const PIECES: u64 = 2_000 / LESS as u64;
+    let [invite, ..] = Call::of_target(1).messages();
+    counted(&mut || {
+        for _ in 0..PIECES {
+            let message = Message::parse(black_box(invite.as_bytes())).expect("a SIP message");
+            black_box(sdp::scan(message.description().expect("a session description")));
+        }
+    });
+    PIECES
+}
+
+fn follow(call: fn(u32) -> Call) -> u64 {
+    const CALLS: u32 = 500 / LESS;
+    let mut tracker = Tracker::new(Limits::default());
+    tracker.set_warrants(vec![Warrant {
+        id: 0,
+        targets: vec![target::parse(&format!("sip:{TARGET}@example.net")).expect("a target")],
+        not_before: Timestamp(0),
+        not_after: Timestamp::MAX,
+        content: true,
+        excluded: Vec::new(),
+        sided: false,
+        next_cin: 1,
+    }]);
+    let calls: Vec<_> = (0..CALLS).map(|number| call(number).signalling()).collect();
+    counted(&mut || {
+        for (frames, at) in calls.iter().zip((1..).map(|it| Timestamp(it * 3_600_000_000_000))) {
+            for frame in frames {
+                let kept = Kept::whole(at, 0, LinkType::Ethernet, black_box(frame));
+                tracker.feed(kept, &mut |event| {
+                    black_box(event);
+                });
+            }
+        }
+    });
+    CALLS.into()
+}
+
+fn encode() -> u64 {
+    const PIECES: u64 = 50_000 / LESS as u64;
+    let authority = Desk::lay().authority();
+    let frame = udp(endpoint(1), endpoint(2), &rtp(1, 1));
+    let length = u32::try_from(frame.len()).expect("a frame");
+    let mut chunk = Chunk::default();
+    counted(&mut || {
+        for piece in 0..PIECES {
+            let at_ns = NOW_NS + piece;
+            let kind = Kind::Content;
+            let record =
+                Record::new(&authority, at_ns, 1, kind, 0, black_box(&frame), length, None, None);
+            let record = record.expect("within the window");
+            if chunk.try_push(&record).is_err() {
+                chunk.clear();
+            }
+        }
+    });
+    PIECES
+}
+
+fn media(calls: u32) -> u64 {
+    const PIECES: u64 = 20_000 / LESS as u64;
+    let desk = Desk::lay();
+    let mut path = Path::of(&desk, calls);
+    // Of each stream the first packet, with which its counting begins.
+    path.take(2 * u64::from(calls));
+    counted(&mut || path.take(PIECES));
+    path.end();
+    PIECES
+}
