@@ -18,6 +18,16 @@ pub fn is_hostile(character: char) -> bool {
             | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// Whether the text can be shown as it is: printable ASCII, which most of it is.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+/// The columns that a text takes.
+pub fn columns(text: &str) -> usize {
+    if is_plain(text) { text.len() } else { text.width() }
+}
+
 /// The text with hostile characters as `\u{202e}`, and the backslash doubled, so that no text can
 /// be taken for another.
 pub fn inert(text: &str) -> Cow<'_, str> {
@@ -77,6 +87,9 @@ impl Formatter for InertJson {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
+        if is_plain(fragment) {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut rest = fragment;
         while let Some(at) = rest.find(is_hostile) {
             let (before, after) = rest.split_at(at);

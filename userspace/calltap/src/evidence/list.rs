@@ -1,6 +1,8 @@
 //! `calltap evidence list`: which calls there are.
 
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, Write};
+use std::num::NonZero;
+use std::thread;
 
 use serde::Serialize;
 
@@ -9,7 +11,6 @@ use super::inert::InertJson;
 use super::row::{Row, State};
 use super::table::{Table, terminal_columns};
 use super::when;
-use crate::recorder::rfc3339;
 use crate::{Outcome, cli};
 
 /// Prints the calls that were asked for, by their beginning.
@@ -26,30 +27,67 @@ pub fn list(arguments: &cli::List) -> anyhow::Result<Outcome> {
         order.extend(chosen.map(|(at, row)| (row.started_ns, number, at)));
     }
     order.sort_unstable();
-    let chosen = || {
-        order.iter().filter_map(|&(_, number, at)| {
-            let case: &Case = cases.get(number)?;
-            Some((case.liid.as_str(), case.row(at)?))
-        })
+    let row_of = |&(_, number, at): &Place| {
+        let case: &Case = cases.get(number)?;
+        Some((case.liid.as_str(), case.row(at)?))
     };
     let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
     if arguments.json {
-        print_json(&mut out, chosen())?;
+        out.write_all(b"{\"calls\":[")?;
+        in_spans(&order, &mut out, |span| json(span.iter().filter_map(row_of)))?;
+        out.write_all(b"]}\n")?;
     } else {
         let columns = terminal_columns();
         let bold = columns.is_some() && std::env::var_os("NO_COLOR").is_none();
-        let mut table = Table::new(chosen(), columns);
+        let table = Table::new(order.iter().filter_map(row_of), columns);
         table.head(&mut out, bold)?;
-        let mut line = String::new();
-        for (liid, row) in chosen() {
-            line.clear();
-            table.line(&mut line, liid, &row);
-            out.write_all(line.as_bytes())?;
-        }
+        in_spans(&order, &mut out, |span| {
+            let (mut table, mut lines) = (table.clone(), String::new());
+            let rows = span.iter().filter_map(row_of);
+            rows.for_each(|(liid, row)| table.line(&mut lines, liid, &row));
+            Ok(lines.into_bytes())
+        })?;
     }
     out.flush()?;
     Ok(Outcome::Fine)
 }
+
+/// Where a call's row is: when it began, the number of its case, and its offset there.
+type Place = (u64, usize, usize);
+
+/// Calls that one thread puts into words at a time.
+const SPAN: usize = 1 << 14;
+
+/// Writes, in their order, what `format` makes of spans of `order`, several at once.
+fn in_spans(
+    order: &[Place],
+    out: &mut impl Write,
+    format: impl Fn(&[Place]) -> anyhow::Result<Vec<u8>> + Sync,
+) -> anyhow::Result<()> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let mut is_first = true;
+    for round in order.chunks(SPAN * threads) {
+        let written = thread::scope(|scope| {
+            let spans = round.chunks(SPAN).map(|span| scope.spawn(|| format(span)));
+            // All of them are started before the first is waited for.
+            let spans: Vec<_> = spans.collect();
+            let ended = spans.into_iter().map(|span| span.join());
+            ended.collect::<Vec<_>>()
+        });
+        for span in written {
+            let span =
+                span.map_err(|_| anyhow::anyhow!("a thread has panicked: please report this"))??;
+            // Every call but the first of all has its comma ahead of it.
+            let skipped = if is_first && span.starts_with(SEPARATOR) { SEPARATOR.len() } else { 0 };
+            is_first = false;
+            out.write_all(&span[skipped..])?;
+        }
+    }
+    Ok(())
+}
+
+/// Between two calls of a list in JSON.
+const SEPARATOR: &[u8] = b",\n";
 
 /// Which calls are asked for.
 struct Filter {
@@ -108,15 +146,11 @@ struct Listed<'a> {
     encryption: Vec<&'static str>,
 }
 
-fn print_json<'a>(
-    out: &mut impl std::io::Write,
-    calls: impl Iterator<Item = (&'a str, Row<'a>)>,
-) -> anyhow::Result<()> {
-    out.write_all(b"{\"calls\":[")?;
-    for (number, (liid, row)) in calls.enumerate() {
-        if number > 0 {
-            out.write_all(b",\n")?;
-        }
+/// Calls in JSON, a separator ahead of each.
+fn json<'a>(calls: impl Iterator<Item = (&'a str, Row<'a>)>) -> anyhow::Result<Vec<u8>> {
+    let (mut out, mut when) = (Vec::new(), when::Writer::default());
+    for (liid, row) in calls {
+        out.extend(SEPARATOR);
         let ended = row.state == State::Ended;
         let length_ns = row.ended_ns.saturating_sub(row.started_ns);
         let listed = Listed {
@@ -126,8 +160,8 @@ fn print_json<'a>(
             from: row.from,
             to: row.to,
             target: row.target,
-            started: (row.state != State::Sealed).then(|| rfc3339(row.started_ns)),
-            ended: ended.then(|| rfc3339(row.ended_ns)),
+            started: (row.state != State::Sealed).then(|| when.rfc3339(row.started_ns)),
+            ended: ended.then(|| when.rfc3339(row.ended_ns)),
             duration_s: ended.then(|| std::time::Duration::from_nanos(length_ns).as_secs_f64()),
             state: row.state.as_str(),
             cause: row.cause,
@@ -138,8 +172,7 @@ fn print_json<'a>(
             mos: (row.mos != 0).then(|| f64::from(row.mos) / 100.0),
             encryption: row.encryptions().collect(),
         };
-        listed.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, InertJson))?;
+        listed.serialize(&mut serde_json::Serializer::with_formatter(&mut out, InertJson))?;
     }
-    out.write_all(b"]}\n")?;
-    Ok(())
+    Ok(out)
 }

@@ -116,8 +116,7 @@ impl<'a> Row<'a> {
 
     /// How its streams are encrypted, in the words of `calls.jsonl`.
     pub fn encryptions(&self) -> impl Iterator<Item = &'static str> {
-        let bits = self.encryption;
-        (0..).zip(ENCRYPTIONS).filter(move |(at, _)| bits >> at & 1 == 1).map(|(_, word)| word)
+        encryptions(self.encryption)
     }
 
     /// Appends it, packed; texts beyond 65,535 bytes are cut.
@@ -176,6 +175,11 @@ impl<'a> Row<'a> {
         };
         Some((row, rest))
     }
+}
+
+/// The words of these bits of [`ENCRYPTIONS`].
+pub fn encryptions(bits: u8) -> impl Iterator<Item = &'static str> {
+    (0..).zip(ENCRYPTIONS).filter(move |(at, _)| bits >> at & 1 == 1).map(|(_, word)| word)
 }
 
 /// Every row of packed rows, with its offset.

@@ -3,10 +3,8 @@
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write};
 
-use unicode_width::UnicodeWidthStr as _;
-
-use super::inert::{fit, inert};
-use super::row::{Row, State};
+use super::inert::{columns as columns_of, fit, inert};
+use super::row::{Row, State, encryptions as encryptions_of};
 use super::when;
 
 /// Columns of standard output, where that is a terminal.
@@ -20,7 +18,7 @@ pub fn terminal_columns() -> Option<usize> {
 }
 
 /// How wide the columns are that depend on what stands in them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Table {
     call: usize,
     /// Date and time, without seconds where there is little room.
@@ -35,6 +33,8 @@ const SHORT_TIME: usize = "2026-11-23 16:04".len();
 const LONG_TIME: usize = "2026-11-23 16:04:05".len();
 /// `LENGTH`, `STR`, `MOS`, `LOST`, and the spaces between all columns.
 const FIXED: usize = 7 + 3 + 4 + 5 + 8;
+/// Every bit of a row's encryptions.
+const ALL: u8 = (1 << super::row::ENCRYPTIONS.len()) - 1;
 /// Names are not cut below this.
 const LEAST: usize = 8;
 
@@ -52,12 +52,17 @@ impl Table {
             encryption: "ENC".len(),
             when: when::Writer::default(),
         };
+        // Which sets of encryptions there are, as a set of their bits.
+        let mut encryptions = 0_u64;
         for (liid, row) in calls {
             let digits = row.cin.checked_ilog10().unwrap_or(0) as usize + 1;
-            table.call = table.call.max(liid.width() + 1 + digits);
-            table.from = table.from.max(party(row.from).width());
-            table.to = table.to.max(party(row.to).width());
-            let words = row.encryptions().map(|word| short(word).len() + 1).sum::<usize>();
+            table.call = table.call.max(columns_of(liid) + 1 + digits);
+            table.from = table.from.max(columns_of(&party(row.from)));
+            table.to = table.to.max(columns_of(&party(row.to)));
+            encryptions |= 1 << (row.encryption & ALL);
+        }
+        for bits in (0..=ALL).filter(|bits| encryptions >> bits & 1 == 1) {
+            let words = encryptions_of(bits).map(|word| short(word).len() + 1).sum::<usize>();
             table.encryption = table.encryption.max(words.saturating_sub(1));
         }
         if let Some(columns) = columns {
@@ -103,8 +108,8 @@ impl Table {
     pub fn line(&mut self, line: &mut String, liid: &str, row: &Row<'_>) {
         let mut digits = itoa(row.cin);
         digits.insert(0, '/');
-        fit(line, liid, liid.width());
-        fit(line, &digits, self.call.saturating_sub(liid.width()));
+        fit(line, liid, columns_of(liid));
+        fit(line, &digits, self.call.saturating_sub(columns_of(liid)));
         line.push(' ');
         let at = line.len();
         if row.state == State::Sealed {

@@ -33,7 +33,7 @@ pub fn parse(text: &str, end: bool) -> Result<u64, String> {
 }
 
 /// Writes times; of a day that was written last, only the time is reckoned anew.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Writer {
     day: Option<u64>,
     date: String,
@@ -45,6 +45,26 @@ const DAY: u64 = 86_400 * SECOND;
 impl Writer {
     /// Appends `2026-11-23 16:04:05`.
     pub fn write(&mut self, out: &mut String, at_ns: u64) {
+        self.write_with(out, at_ns, ' ');
+    }
+
+    /// The time as RFC 3339 has it, with nanoseconds.
+    pub fn rfc3339(&mut self, at_ns: u64) -> String {
+        let mut out = String::with_capacity("2026-11-23T16:04:05.000000000Z".len());
+        self.write_with(&mut out, at_ns, 'T');
+        out.push('.');
+        let mut digits = *b"000000000";
+        let mut rest = at_ns % SECOND;
+        for digit in digits.iter_mut().rev() {
+            *digit += u8::try_from(rest % 10).unwrap_or(0);
+            rest /= 10;
+        }
+        out.extend(digits.map(char::from));
+        out.push('Z');
+        out
+    }
+
+    fn write_with(&mut self, out: &mut String, at_ns: u64, between: char) {
         let day = at_ns / DAY;
         if self.day != Some(day) {
             let at = Timestamp::from_nanosecond(i128::from(day * DAY)).unwrap_or_default();
@@ -53,7 +73,8 @@ impl Writer {
         }
         out.push_str(&self.date);
         let seconds = at_ns % DAY / SECOND;
-        for (mark, number) in [(' ', seconds / 3600), (':', seconds / 60 % 60), (':', seconds % 60)]
+        for (mark, number) in
+            [(between, seconds / 3600), (':', seconds / 60 % 60), (':', seconds % 60)]
         {
             out.push(mark);
             two_digits(out, number);
@@ -110,6 +131,9 @@ mod tests {
         for at in [0, 86_399 * SECOND, 1_795_435_200 * SECOND + 1] {
             writer.write(&mut out, at);
             out.push('|');
+        }
+        for at in [0, 1, 1_795_435_200 * SECOND + 123_456_789] {
+            assert_eq!(writer.rfc3339(at), crate::recorder::rfc3339(at));
         }
         assert_eq!(out, "1970-01-01 00:00:00|1970-01-01 23:59:59|2026-11-23 12:00:00|");
         let mut lengths = String::new();
