@@ -10,6 +10,7 @@ mod wire;
 use std::{
     net::UdpSocket,
     process::Command,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -124,6 +125,21 @@ fn a_queue_is_bound_once_and_only_if_it_is_there() {
         let _held = open(1).expect("queue 1");
         assert!(matches!(open(1), Err(Error::QueueBusy { queue: 1, .. })));
         assert!(matches!(open(2), Err(Error::NoSuchQueue { queue: 2, queues: 2, .. })));
+    });
+}
+
+#[test]
+fn a_queue_that_is_let_go_of_meanwhile_is_waited_for() {
+    in_namespace(|| {
+        let wire = Wire::lay();
+        let open = || Socket::open(&wire.far, 1, Geometry::default());
+        let held = open().expect("queue 1");
+        let letting_go = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(200));
+            drop(held);
+        });
+        open().expect("the queue, a moment later");
+        letting_go.join().expect("no panic");
     });
 }
 

@@ -3,6 +3,8 @@
 use std::{
     os::fd::{AsFd, OwnedFd},
     sync::Arc,
+    thread,
+    time::{Duration, Instant},
 };
 
 use crossbeam::queue::ArrayQueue;
@@ -25,6 +27,10 @@ use crate::{
     ring::{Consumer, Producer, mapping_length},
     umem::Umem,
 };
+
+/// How long a queue may still be taken whose socket was closed: the kernel lets go of it later, by a
+/// worker of its own.
+const LINGERING: Duration = Duration::from_secs(1);
 
 pub(super) fn open(interface: &Interface, queue: u32, geometry: Geometry) -> Result<Socket, Error> {
     if queue >= interface.queues() {
@@ -141,12 +147,20 @@ fn map_ring<T>(
 
 /// Binds the socket, and asks the kernel how.
 ///
+/// A queue that is taken may be that of a program which has just ended, and is waited for.
 /// Asked for neither mode, the kernel tries zero-copy and then copies; some drivers fail half-way,
 /// so that copying is then asked for by name.
 fn bind_queue(fd: &OwnedFd, interface: &Interface, queue: u32) -> Result<BindMode, Error> {
     let wakeup = SocketAddrXdpFlags::XDP_USE_NEED_WAKEUP;
     let try_bind = |flags| bind(fd, &SocketAddrXdp::new(flags, interface.index(), queue));
-    match try_bind(wakeup) {
+    let begun = Instant::now();
+    let bound = loop {
+        match try_bind(wakeup) {
+            Err(Errno::BUSY) if begun.elapsed() < LINGERING => thread::sleep(LINGERING / 50),
+            bound => break bound,
+        }
+    };
+    match bound {
         Ok(()) => {}
         Err(Errno::BUSY) => {
             return Err(Error::QueueBusy { interface: interface.name().into(), queue });
