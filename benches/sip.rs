@@ -5,10 +5,10 @@
 
 use std::hint::black_box;
 
-use calltap_bench::call::{Call, TARGET};
+use calltap_bench::call::{Call, tracker};
 use calltap_proto::packet::LinkType;
 use calltap_proto::sip::Message;
-use calltap_proto::{Event, Kept, Limits, Timestamp, Tracker, Warrant, sdp, target};
+use calltap_proto::{Event, Kept, Timestamp, sdp};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 /// Calls that take turns.
@@ -85,21 +85,6 @@ fn follow(c: &mut Criterion) {
         assert_eq!(events, Events { opened, messages, media, ended }, "{fed} calls, {name}");
     }
     group.finish();
-}
-
-fn tracker() -> Tracker {
-    let mut tracker = Tracker::new(Limits::default());
-    tracker.set_warrants(vec![Warrant {
-        id: 0,
-        targets: vec![target::parse(&format!("sip:{TARGET}@example.net")).expect("a target")],
-        not_before: Timestamp(0),
-        not_after: Timestamp::MAX,
-        content: true,
-        excluded: Vec::new(),
-        sided: false,
-        next_cin: 1,
-    }]);
-    tracker
 }
 
 fn whole(elements: u64, bytes: usize) -> Throughput {

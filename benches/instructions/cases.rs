@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use calltap_bench::call::{Call, TARGET};
+use calltap_bench::call::{Call, tracker};
 use calltap_bench::desk::Desk;
 use calltap_bench::frame::{endpoint, rtp, udp};
 use calltap_bench::talk::NOW_NS;
@@ -10,7 +10,7 @@ use calltap_evidence::chunk::Chunk;
 use calltap_evidence::record::{Kind, Record};
 use calltap_proto::packet::LinkType;
 use calltap_proto::sip::Message;
-use calltap_proto::{Kept, Limits, Timestamp, Tracker, Warrant, sdp, target};
+use calltap_proto::{Kept, Timestamp, sdp};
 
 use crate::counted;
 use crate::media::Path;
@@ -50,17 +50,7 @@ fn parse() -> u64 {
 
 fn follow(call: fn(u32) -> Call) -> u64 {
     const CALLS: u32 = 500 / LESS;
-    let mut tracker = Tracker::new(Limits::default());
-    tracker.set_warrants(vec![Warrant {
-        id: 0,
-        targets: vec![target::parse(&format!("sip:{TARGET}@example.net")).expect("a target")],
-        not_before: Timestamp(0),
-        not_after: Timestamp::MAX,
-        content: true,
-        excluded: Vec::new(),
-        sided: false,
-        next_cin: 1,
-    }]);
+    let mut tracker = tracker();
     let calls: Vec<_> = (0..CALLS).map(|number| call(number).signalling()).collect();
     counted(&mut || {
         for (frames, at) in calls.iter().zip((1..).map(|it| Timestamp(it * 3_600_000_000_000))) {

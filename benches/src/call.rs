@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use calltap_proto::{Limits, Timestamp, Tracker, Warrant, target};
+
 use crate::frame;
 
 /// Whom the benches' warrant names.
@@ -137,4 +139,20 @@ fn description(media: SocketAddr) -> String {
          m=audio {port} RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
          a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n"
     )
+}
+
+/// What follows calls under a warrant for the target's.
+pub fn tracker() -> Tracker {
+    let mut tracker = Tracker::new(Limits::default());
+    tracker.set_warrants(vec![Warrant {
+        id: 0,
+        targets: vec![target::parse(&format!("sip:{TARGET}@example.net")).expect("a target")],
+        not_before: Timestamp(0),
+        not_after: Timestamp::MAX,
+        content: true,
+        excluded: Vec::new(),
+        sided: false,
+        next_cin: 1,
+    }]);
+    tracker
 }

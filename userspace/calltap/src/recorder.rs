@@ -31,7 +31,6 @@ use tracing::{error, warn};
 use crate::body::Said;
 use crate::config::Reloaded;
 use crate::docket::Change;
-use crate::live::news::Held;
 use crate::loss::{LostThere, OwnLosses, Place};
 use crate::pool::Lent;
 use exclusion::Exclusions;
@@ -448,18 +447,8 @@ impl Recorder {
     }
 
     /// What is kept under each LIID.
-    pub fn held(&self) -> Vec<Held> {
-        let held = |it: store::Holding<'_>| Held {
-            liid: it.liid.to_owned(),
-            calls: it.calls,
-            live: it.live,
-            packets: it.packets,
-            bytes: it.bytes,
-            volumes: it.volumes,
-            unwritten: it.unwritten,
-            stopped: it.stopped,
-        };
-        self.store.holdings().map(held).collect()
+    pub fn held(&self) -> Vec<store::Holding> {
+        self.store.holdings().collect()
     }
 
     /// Ends what is still live, seals every volume, and says what was recorded.

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use calltap::config::Required;
 use calltap::confine::{Confinement, Places, Work};
-use calltap::lab::{self, CallPlan, Lab};
-use capture::{Capture, conserved, lost};
+use calltap::lab::{CallPlan, Lab};
+use capture::{Capture, conserved, laid, lost};
 use desk::{Desk, EVER, words};
 use serde_json::Value;
 
@@ -26,15 +26,6 @@ const ALICE: &str = "sip:alice@example.net";
 
 /// What the target is called; no log, audit, command line or environment may hold it.
 const CANARIES: [&str; 2] = ["alice", "example.net"];
-
-fn laid() -> Option<Lab> {
-    let missing = lab::missing();
-    if !missing.is_empty() {
-        println!("SKIPPED: {}", missing.join("; "));
-        return None;
-    }
-    Some(Lab::lay().expect("a lab"))
-}
 
 fn start(desk: &Desk, lab: &Lab) -> Capture {
     let mut command = lab.command_in_tap(env!("CARGO_BIN_EXE_calltap"));

@@ -12,7 +12,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use browser::Browser;
-use calltap::lab::{self, CallPlan, Lab};
+use calltap::lab::{CallPlan, Lab};
 use capture::Capture;
 use desk::{Desk, EVER, words};
 use serde_json::Value;
@@ -25,12 +25,7 @@ const IDENTITIES: [&str; 4] = ["alice", "friend", "example.net", "192.0.2."];
 
 /// A lab with a loopback interface, or plain words that there is none.
 fn laid() -> Option<Lab> {
-    let missing = lab::missing();
-    if !missing.is_empty() {
-        println!("SKIPPED: {}", missing.join("; "));
-        return None;
-    }
-    let lab = Lab::lay().expect("a lab");
+    let lab = capture::laid()?;
     let up = lab.command_in_tap("ip").args(["link", "set", "lo", "up"]).status().unwrap();
     assert!(up.success());
     Some(lab)

@@ -11,8 +11,8 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-use calltap::lab::{self, CallPlan, Lab};
-use capture::{Capture, conserved};
+use calltap::lab::CallPlan;
+use capture::{Capture, conserved, laid};
 use desk::{Desk, EVER, sum, tshark, words};
 use serde_json::Value;
 
@@ -20,15 +20,6 @@ const ALICE: &str = "sip:alice@example.net";
 
 /// Longer than the program takes to look at its warrants again.
 const LOOK: Duration = Duration::from_millis(1_500);
-
-fn laid() -> Option<Lab> {
-    let missing = lab::missing();
-    if !missing.is_empty() {
-        println!("SKIPPED: {}", missing.join("; "));
-        return None;
-    }
-    Some(Lab::lay().expect("a lab"))
-}
 
 /// `warrant suspend` or `resume`.
 fn act(desk: &Desk, act: &str, file: &str, key: &str, reason: &str) {

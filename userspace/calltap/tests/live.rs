@@ -11,8 +11,8 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use calltap::lab::{self, CallPlan, Lab};
-use capture::Capture;
+use calltap::lab::{CallPlan, Lab};
+use capture::{Capture, laid};
 use desk::{Desk, EVER, words};
 use serde_json::Value;
 
@@ -20,16 +20,6 @@ const ALICE: &str = "sip:alice@example.net";
 
 /// Whatever of a call's parties could stand in what is shown.
 const IDENTITIES: [&str; 4] = ["alice", "friend", "example.net", "192.0.2."];
-
-/// A lab, or plain words that there is none.
-fn laid() -> Option<Lab> {
-    let missing = lab::missing();
-    if !missing.is_empty() {
-        println!("SKIPPED: {}", missing.join("; "));
-        return None;
-    }
-    Some(Lab::lay().expect("a lab"))
-}
 
 fn start(desk: &Desk, lab: &Lab, more: &[&str]) -> Capture {
     let command = lab.command_in_tap(env!("CARGO_BIN_EXE_calltap"));

@@ -11,8 +11,8 @@ use std::process::{Command, Output};
 use std::thread::sleep;
 use std::time::Duration;
 
-use calltap::lab::{self, CallPlan, Lab};
-use capture::{Capture, conserved};
+use calltap::lab::{CallPlan, Lab};
+use capture::{Capture, conserved, laid};
 use desk::{Desk, EVER, tshark, words};
 
 const ALICE: &str = "sip:alice@example.net";
@@ -20,15 +20,6 @@ const ALICE: &str = "sip:alice@example.net";
 fn start(desk: &Desk, lab: &Lab) -> Capture {
     let command = lab.command_in_tap(env!("CARGO_BIN_EXE_calltap"));
     Capture::start(desk, command, lab.tap_interface(), &[])
-}
-
-fn laid() -> Option<Lab> {
-    let missing = lab::missing();
-    if !missing.is_empty() {
-        println!("SKIPPED: {}", missing.join("; "));
-        return None;
-    }
-    Some(Lab::lay().expect("a lab"))
 }
 
 fn bpftool(arguments: &str) -> Option<Output> {

@@ -10,21 +10,12 @@ use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
-use calltap::lab::{self, CallPlan, Lab};
-use capture::Capture;
+use calltap::lab::{CallPlan, Lab};
+use capture::{Capture, laid};
 use desk::{Desk, EVER, tshark, words};
 use serde_json::Value;
 
 const ALICE: &str = "sip:alice@example.net";
-
-fn laid() -> Option<Lab> {
-    let missing = lab::missing();
-    if !missing.is_empty() {
-        println!("SKIPPED: {}", missing.join("; "));
-        return None;
-    }
-    Some(Lab::lay().expect("a lab"))
-}
 
 fn start(desk: &Desk, lab: &Lab) -> Capture {
     let command = lab.command_in_tap(env!("CARGO_BIN_EXE_calltap"));

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread::sleep;
 use std::time::Duration;
 
-use calltap::lab::{self, CallPlan, Lab, Transport};
-use capture::{Capture, conserved, count, lost};
+use calltap::lab::{CallPlan, Lab, Transport};
+use capture::{Capture, conserved, count, laid, lost};
 use desk::{Desk, EVER, sum, tshark, words};
 use serde_json::Value;
 
@@ -21,16 +21,6 @@ const ALICE: &str = "sip:alice@example.net";
 fn start(desk: &Desk, lab: &Lab, more: &[&str]) -> Capture {
     let command = lab.command_in_tap(env!("CARGO_BIN_EXE_calltap"));
     Capture::start(desk, command, lab.tap_interface(), more)
-}
-
-/// A lab, or plain words that there is none.
-fn laid() -> Option<Lab> {
-    let missing = lab::missing();
-    if !missing.is_empty() {
-        println!("SKIPPED: {}", missing.join("; "));
-        return None;
-    }
-    Some(Lab::lay().expect("a lab"))
 }
 
 /// Every call's Call-ID, and whether the target is one of its parties, as tshark reads it.

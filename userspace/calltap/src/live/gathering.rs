@@ -5,11 +5,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use calltap_evidence::session::InterfaceFacts;
+use calltap_evidence::store::Holding;
 use calltap_xdp::Statistics;
 use calltap_xdp::clock::{self, Offset};
 
 use super::alarms::{Alarms, Beside};
-use super::news::{Following, Held, News, Of};
+use super::news::{Following, News, Of};
 use super::{Free, Interface, Queue, Rates, Snapshot, Waiting, Warrant};
 use crate::accounting::Counted;
 use crate::cards::Cards;
@@ -63,7 +64,7 @@ pub struct Gathering {
     following: Following,
     followed_at_ns: u64,
     written_at_ns: u64,
-    held: BTreeMap<String, (Held, Pace)>,
+    held: BTreeMap<String, (Holding, Pace)>,
     seen: Pace,
     filtered: Pace,
     followed: Pace,

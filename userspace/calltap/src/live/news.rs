@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use calltap_evidence::store::Holding;
 use calltap_xdp::{Counters, Statistics};
 use crossbeam::channel::Sender;
 
@@ -36,7 +37,7 @@ pub enum Of {
     /// That of the thread that follows calls.
     Following(Box<Following>),
     /// The recorder's.
-    Writing(Vec<Held>),
+    Writing(Vec<Holding>),
 }
 
 /// What the thread that follows calls knows.
@@ -56,27 +57,6 @@ pub struct Following {
     pub counted: BTreeMap<&'static str, u64>,
     /// Time from a message's arrival until its endpoints were open; none before the first.
     pub trigger: Option<Latency>,
-}
-
-/// What is kept under a LIID.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Held {
-    /// The LIID.
-    pub liid: String,
-    /// Calls that have ended, since its directory was begun.
-    pub calls: u64,
-    /// Calls that go on.
-    pub live: u64,
-    /// Packets in its volumes.
-    pub packets: u64,
-    /// Bytes of its volumes.
-    pub bytes: u64,
-    /// Sealed volumes.
-    pub volumes: u64,
-    /// Records of this session that are in no volume.
-    pub unwritten: u64,
-    /// Whether its evidence cannot be written any more.
-    pub stopped: bool,
 }
 
 /// The way to the control thread.

@@ -7,9 +7,20 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
+use calltap::lab::{self, Lab};
 use serde_json::Value;
 
 use crate::desk::Desk;
+
+/// A lab, or plain words that there is none.
+pub(crate) fn laid() -> Option<Lab> {
+    let missing = lab::missing();
+    if !missing.is_empty() {
+        println!("SKIPPED: {}", missing.join("; "));
+        return None;
+    }
+    Some(Lab::lay().expect("a lab"))
+}
 
 /// A running `calltap run --json`.
 pub(crate) struct Capture {

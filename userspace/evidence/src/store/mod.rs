@@ -84,10 +84,10 @@ pub struct Summary {
 }
 
 /// What is kept under a LIID, in numbers since its directory was begun.
-#[derive(Clone, Copy, Debug)]
-pub struct Holding<'a> {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holding {
     /// The LIID.
-    pub liid: &'a str,
+    pub liid: String,
     /// Calls that have ended.
     pub calls: u64,
     /// Calls of this session that go on.
@@ -258,11 +258,11 @@ impl Store {
     }
 
     /// What is kept under each LIID so far, open volumes included.
-    pub fn holdings(&self) -> impl Iterator<Item = Holding<'_>> {
+    pub fn holdings(&self) -> impl Iterator<Item = Holding> {
         self.cases.values().map(|case| {
             let open = case.volume.as_ref();
             Holding {
-                liid: &case.liid,
+                liid: case.liid.clone(),
                 calls: case.figures.calls(),
                 live: case.live.len() as u64,
                 packets: case.figures.packets + open.map_or(0, |it| it.counts.packets()),
