@@ -114,14 +114,14 @@ impl Engine {
         let (deliver, delivered) = bounded(queues * CHUNKS + CHUNKS + 1024);
         let batches = Pool::new(queues * BATCHES, Batch::default);
         let chunks = Pool::new(queues * CHUNKS, Chunk::default);
-        let mut commands = Vec::new();
+        let mut workers_told = Vec::new();
         let mut workers = Vec::new();
         let (mut producers, mut shown) = (vec![Progress::default()], Vec::new());
         let mut signalling_sockets = Vec::new();
         for Bound { interface, media, signalling } in wire.queues {
             signalling_sockets.push((interface, signalling));
-            let (command, commanded) = unbounded();
-            commands.push(command);
+            let (tell, told) = unbounded();
+            workers_told.push(tell);
             let intake = Intake {
                 interface,
                 signalling: heard_from.clone(),
@@ -139,7 +139,7 @@ impl Engine {
             shown.push(intake.shown.clone());
             let (nap, news) = (worker::nap(config.frames_per_queue), teller.clone());
             let socket = media;
-            let worker = Worker { socket, clock, commands: commanded, intake, nap, news, stop };
+            let worker = Worker { socket, clock, told, intake, nap, news, stop };
             let alarm = alarm.clone();
             workers.push(spawn(&format!("worker-{}", workers.len()), move || {
                 worker.work(|error| {
@@ -154,7 +154,7 @@ impl Engine {
         let live = Live { gathering, news, batches, chunks, signalling_chunks };
         let reach = Reach {
             filter: wire.filter,
-            workers: commands,
+            workers: workers_told,
             recorder: deliver.clone(),
             chunks: live.signalling_chunks.clone(),
             recorded,

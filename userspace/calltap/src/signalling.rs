@@ -28,6 +28,7 @@ use crate::pool::{Lent, Pool};
 use crate::recorder::Delivery;
 use crate::recorder::Note;
 use crate::resume::Unfinished;
+use crate::worker::Told;
 
 /// How long the thread sleeps while no signalling arrives; also how late a warrant may begin, and
 /// how long it takes until a packet in doubt is looked at.
@@ -41,7 +42,7 @@ pub struct Reach {
     /// The filter in the kernel.
     pub filter: Filter,
     /// One channel for each worker.
-    pub workers: Vec<Sender<Vec<Command>>>,
+    pub workers: Vec<Sender<Told>>,
     /// The recorder.
     pub recorder: Sender<Delivery>,
     /// Empty chunks of this thread.
@@ -254,9 +255,10 @@ impl Outlet {
     fn publish(&mut self, content: &Content) -> u64 {
         if !self.commands.is_empty() {
             let commands = std::mem::take(&mut self.commands);
+            let told = Told { at_ns: clock::boot_ns(), commands };
             for worker in &self.reach.workers {
                 // A worker that has ended listens to nobody.
-                let _ = worker.send(commands.clone());
+                let _ = worker.send(told.clone());
             }
         }
         for warrant in self.renewed.drain(..) {

@@ -41,6 +41,15 @@ pub fn nap(frames: u32) -> Duration {
     Duration::from_nanos(u64::from(frames) * 1_000 / 24).min(Duration::from_millis(1))
 }
 
+/// What a worker is told.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// When, in nanoseconds of the boot clock: it holds for frames that arrive from then on.
+    pub at_ns: u64,
+    /// Who is listened to from then on, and who is not.
+    pub commands: Vec<Command>,
+}
+
 /// One queue's worker.
 pub struct Worker {
     /// The queue's socket.
@@ -48,7 +57,7 @@ pub struct Worker {
     /// Turns the boot times of frames into Unix time.
     pub clock: Offset,
     /// Changes of who is listened to; sent ahead of the kernel's map.
-    pub commands: Receiver<Vec<Command>>,
+    pub told: Receiver<Told>,
     /// Copies what is kept.
     pub intake: Intake,
     /// How long media gathers once the ring is drained; see [`nap`].
@@ -68,21 +77,13 @@ impl Worker {
         let mut frames = Vec::with_capacity(BURST);
         let mut empty_since = None;
         let mut is_down = false;
+        let mut next = None;
         let mut reporter = Reporter::to(self.intake.recorder.clone(), self.clock);
         let place = Place::queue(self.intake.interface, self.socket.queue());
         loop {
             let looked = self.clock.unix_ns(clock::boot_ns());
             let received = self.socket.receive(&mut frames, BURST);
-            // The order matters: a command is sent before the kernel's map is set, so whatever
-            // this burst holds because of it, the command is here by now.
-            for command in self.commands.try_iter().flatten() {
-                self.intake.content.apply(command);
-            }
-            if self.intake.is_stuck() {
-                self.intake.lose(received);
-            } else {
-                self.take(&frames);
-            }
+            self.take_as_told(&frames, &mut next);
             self.socket.release(frames.drain(..));
             if received < BURST {
                 self.intake.drained(horizon::drained(Timestamp(looked)));
@@ -136,7 +137,34 @@ impl Worker {
         statistics
     }
 
+    /// Takes frames, each under what held when it arrived; `next` is what does not hold yet.
+    ///
+    /// What comes late, because this thread did, is no less the call's for its having ended since.
+    /// The order matters: commands are sent before the kernel's map is set, so whatever these frames
+    /// hold because of one, it is here by now.
+    fn take_as_told(&mut self, frames: &[Frame], next: &mut Option<Told>) {
+        let mut rest = frames;
+        while let Some(told) = next.take().or_else(|| self.told.try_recv().ok()) {
+            let arrived_ns = |frame: &Frame| self.socket.mark(frame).arrival_ns;
+            let (earlier, later) =
+                rest.split_at(rest.partition_point(|frame| arrived_ns(frame) < told.at_ns));
+            self.take(earlier);
+            rest = later;
+            // The ring may hold more that arrived ahead of it.
+            if later.is_empty() && frames.len() == BURST {
+                *next = Some(told);
+                return;
+            }
+            told.commands.into_iter().for_each(|command| self.intake.content.apply(command));
+        }
+        self.take(rest);
+    }
+
     fn take(&mut self, frames: &[Frame]) {
+        if self.intake.is_stuck() {
+            self.intake.lose(frames.len());
+            return;
+        }
         let Self { socket, clock, intake, .. } = self;
         // What the kernel has copied is in another CPU's cache: it is fetched for many at once.
         for frame in frames {
