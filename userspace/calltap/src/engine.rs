@@ -139,7 +139,8 @@ impl Engine {
             shown.push(intake.shown.clone());
             let (nap, news) = (worker::nap(config.frames_per_queue), teller.clone());
             let socket = media;
-            let worker = Worker { socket, clock, told, intake, nap, news, stop };
+            let cpu = wire.placement.of_worker(workers.len());
+            let worker = Worker { socket, clock, told, intake, nap, news, cpu, stop };
             let alarm = alarm.clone();
             workers.push(spawn(&format!("worker-{}", workers.len()), move || {
                 worker.work(|error| {

@@ -38,6 +38,7 @@ pub mod loss;
 pub mod merge;
 pub mod oversight;
 pub mod paper;
+pub mod placement;
 pub mod pool;
 pub mod progress;
 pub mod recorder;

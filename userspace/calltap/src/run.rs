@@ -58,6 +58,8 @@ pub fn execute(arguments: &cli::Run) -> anyhow::Result<(Outcome, Summary)> {
     papers.log_count(warrants);
     papers.log_refusals();
     let wire = Wire::open(interfaces, &config)?;
+    // Ahead of every thread, as each is started where the one that starts it runs.
+    wire.placement.keep_off();
     let clock = clock::boot_to_unix();
     let session = recording::wire_session(&wire.facts, clock, wire.filter.identity()?);
     let links = vec![LinkType::Ethernet; wire.facts.len()];

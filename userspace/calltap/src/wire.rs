@@ -10,6 +10,7 @@ use calltap_xdp::{
 use tracing::info;
 
 use crate::config::{Config, Mode};
+use crate::placement::{Machine, Placement, Wish};
 use crate::recording;
 
 /// The filter on the interfaces, keeping nothing yet, and the sockets of each receive queue.
@@ -20,6 +21,8 @@ pub struct Wire {
     pub queues: Vec<Bound>,
     /// What the volumes say of each interface.
     pub facts: Vec<InterfaceFacts>,
+    /// Where the workers run, in the order of the queues, and all other threads.
+    pub placement: Placement,
 }
 
 /// A receive queue and its sockets.
@@ -40,8 +43,8 @@ impl Wire {
     /// Binds two sockets to each receive queue of each interface, and attaches the filter.
     ///
     /// # Errors
-    /// An interface that does not exist, carries the default route or another XDP program, or a
-    /// privilege that is missing.
+    /// An interface that does not exist, carries the default route or another XDP program, a
+    /// privilege that is missing, or processors that this process may not use.
     pub fn open(names: &[String], config: &Config) -> anyhow::Result<Self> {
         let mut filter = Filter::load(LoadOptions { max_endpoints: config.max_endpoints })?;
         filter.configure(match config.mode {
@@ -92,8 +95,18 @@ impl Wire {
                 mode,
             });
         }
-        Ok(Self { filter, queues, facts })
+        let placement = place(&queues, config)?;
+        info!("placement: {placement}");
+        Ok(Self { filter, queues, facts, placement })
     }
+}
+
+/// Where the workers of these queues are to run.
+fn place(queues: &[Bound], config: &Config) -> anyhow::Result<Placement> {
+    let machine = Machine::this()?;
+    let queue = |it: &Bound| machine.queue(it.media.interface().name(), it.media.queue());
+    let wish = Wish::of(&config.worker_cpus).context("worker_cpus")?;
+    Placement::choose(&wish, queues.iter().map(queue).collect(), &machine)
 }
 
 /// Whether the host reaches the world through this interface (`/proc/net/route`, and for IPv6

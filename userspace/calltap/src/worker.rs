@@ -20,6 +20,7 @@ use crate::horizon;
 use crate::intake::{Intake, Tally};
 use crate::live::news::{Of, Teller};
 use crate::loss::{self, Place, Reporter};
+use crate::placement;
 
 /// Frames taken from the ring at once.
 const BURST: usize = 64;
@@ -64,6 +65,8 @@ pub struct Worker {
     pub nap: Duration,
     /// Where it tells, once a second, what it has counted.
     pub news: Teller,
+    /// The processor that it runs on, if on one alone.
+    pub cpu: Option<u32>,
     /// Set once the filter is off the interface: the worker ends when its ring is empty.
     pub stop: Arc<AtomicBool>,
 }
@@ -74,6 +77,9 @@ impl Worker {
     /// `failed` is called where the socket fails, because the interface went away; what was
     /// received is handed over all the same.
     pub fn work(mut self, failed: impl FnOnce(Error)) -> (Tally, Statistics) {
+        if let Some(cpu) = self.cpu {
+            placement::run_on([cpu]);
+        }
         let mut frames = Vec::with_capacity(BURST);
         let mut empty_since = None;
         let mut is_down = false;

@@ -18,6 +18,7 @@ pub use check::check;
 pub use reload::{Reloaded, Settings};
 
 use crate::cli::Execution;
+use crate::placement::Wish;
 
 /// No file of settings is longer: what is, is something else.
 const MAX_BYTES: u64 = 1 << 20;
@@ -54,6 +55,8 @@ pub struct Config {
     /// Whether workers and the thread that follows calls never sleep: a core for each, and no
     /// wait for one to wake.
     pub busy_poll: bool,
+    /// The processors of the workers: `auto`, `off`, or a list such as `2-5`.
+    pub worker_cpus: String,
 }
 
 impl Default for Config {
@@ -72,6 +75,7 @@ impl Default for Config {
             frames_per_queue: 8192,
             confinement: Required::Offered,
             busy_poll: false,
+            worker_cpus: "auto".to_owned(),
         }
     }
 }
@@ -253,6 +257,9 @@ impl Config {
         }
         if !(16..=1 << 24).contains(&self.max_endpoints) {
             faults.push(("max_endpoints", "from 16 to 2^24".to_owned()));
+        }
+        if Wish::of(&self.worker_cpus).is_none() {
+            faults.push(("worker_cpus", "auto, off, or processors such as 2-5".to_owned()));
         }
         faults
     }

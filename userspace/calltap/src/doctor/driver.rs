@@ -5,6 +5,7 @@ use std::thread;
 use calltap_xdp::{Abilities, Interface, Offloads};
 
 use super::{Finding, read};
+use crate::placement::{Machine, Placement, Wish};
 
 /// An interface that was not asked for may be down: nothing says that it is to be used.
 pub(super) fn findings(interface: &Interface, asked_for: bool) -> Vec<Finding> {
@@ -13,6 +14,7 @@ pub(super) fn findings(interface: &Interface, asked_for: bool) -> Vec<Finding> {
         thread::available_parallelism().map_or(1, |it| u32::try_from(it.get()).unwrap_or(1));
     let mut findings = vec![
         facts(interface, cores),
+        workers(interface),
         program(name, interface.abilities()),
         stamps(name, interface.stamps(), interface.abilities()),
         symmetry(name, interface.queues(), interface.is_symmetric()),
@@ -65,6 +67,17 @@ fn facts(interface: &Interface, cores: u32) -> Finding {
     } else {
         Finding::fine(name, found)
     }
+}
+
+/// Where a capture of this interface alone would have its workers, by default.
+fn workers(interface: &Interface) -> Finding {
+    let (name, queues) = (interface.name(), 0..interface.queues());
+    let placement = Machine::this().and_then(|machine| {
+        let queues = queues.map(|number| machine.queue(name, number)).collect();
+        Placement::choose(&Wish::Auto, queues, &machine)
+    });
+    let found = placement.map_or_else(|cause| format!("{cause:#}"), |it| it.to_string());
+    Finding::fine(format!("{name}: workers"), found)
 }
 
 fn program(name: &str, abilities: Option<Abilities>) -> Finding {

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{Finding, read};
+use crate::placement::processors;
 
 /// What of the kernel's files below `root` says where the interrupts of a card go.
 pub(super) fn findings(root: &Path, name: &str) -> Vec<Finding> {
@@ -21,7 +22,7 @@ pub(super) fn findings(root: &Path, name: &str) -> Vec<Finding> {
     if numbers.is_empty() {
         return Vec::new();
     }
-    let cpus_of = |path: &Path| cpus(&read(path));
+    let cpus_of = |path: &Path| processors(&read(path)).unwrap_or_default();
     let node = read(device.join("numa_node")).parse::<u32>().ok();
     let near =
         node.map(|node| cpus_of(&root.join(format!("sys/devices/system/node/node{node}/cpulist"))));
@@ -69,15 +70,6 @@ fn spreading(numbers: &[u32], near: &BTreeSet<u32>) -> String {
         .map(|(irq, cpu)| format!("echo {cpu} > /proc/irq/{irq}/smp_affinity_list"))
         .collect();
     commands.join("; ")
-}
-
-/// A list as the kernel writes it: `0-3,8`.
-fn cpus(list: &str) -> BTreeSet<u32> {
-    let parts = list.split(',').filter_map(|part| {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        Some(first.trim().parse().ok()?..=last.trim().parse().ok()?)
-    });
-    parts.flatten().collect()
 }
 
 fn listed(cpus: &BTreeSet<u32>) -> String {
@@ -138,11 +130,5 @@ mod tests {
     #[test]
     fn an_interface_that_is_no_device_has_no_interrupts() {
         assert!(findings(TempDir::new().unwrap().path(), "veth0").is_empty());
-    }
-
-    #[test]
-    fn a_list_of_processors_is_read_as_the_kernel_writes_it() {
-        assert_eq!(cpus("0-2,8\n"), BTreeSet::from([0, 1, 2, 8]));
-        assert!(cpus("").is_empty() && cpus("x-y,-").is_empty());
     }
 }

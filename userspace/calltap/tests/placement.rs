@@ -1,0 +1,86 @@
+//! On which processors the threads of a capture run, as the kernel says.
+//!
+//! It needs root and two processors; without them it says so and passes.
+
+mod capture;
+mod desk;
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use calltap::lab::{CallPlan, Lab};
+use calltap::placement::{Machine, processors};
+use capture::{Capture, laid, lost};
+use desk::{Desk, EVER};
+
+const ALICE: &str = "sip:alice@example.net";
+
+/// A capture with these settings, and the processors of each of its threads, by name.
+fn placed(lab: &Lab, settings: &str) -> (Capture, Desk, BTreeMap<String, String>) {
+    let desk = Desk::new();
+    desk.warrant("PLACED", &[ALICE], EVER);
+    fs::write(desk.path("calltap.toml"), settings).unwrap();
+    let command = lab.command_in_tap(env!("CARGO_BIN_EXE_calltap"));
+    let more = ["--config", "calltap.toml"];
+    let capture = Capture::start(&desk, command, lab.tap_interface(), &more);
+    let threads = fs::read_dir(format!("/proc/{}/task", capture.id())).unwrap();
+    let of = |path: std::path::PathBuf| {
+        let name = fs::read_to_string(path.join("comm")).unwrap().trim().to_owned();
+        let status = fs::read_to_string(path.join("status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        (name, line.unwrap().trim().to_owned())
+    };
+    let threads = threads.map(|thread| of(thread.unwrap().path())).collect();
+    (capture, desk, threads)
+}
+
+#[test]
+fn a_worker_has_the_processor_it_was_given_and_no_other_thread_runs_there() {
+    let Some(lab) = laid() else { return };
+    let allowed = Machine::this().unwrap().allowed;
+    let Some([first, second]) = allowed.iter().copied().collect::<Vec<_>>().first_chunk().copied()
+    else {
+        return println!("SKIPPED: there is one processor");
+    };
+    // One queue, so that a processor is left for the others.
+    let mut one = lab.command_in_tap("ethtool");
+    assert!(one.args(["-L", lab.tap_interface(), "rx", "1"]).status().unwrap().success());
+    let (capture, _desk, threads) = placed(&lab, &format!("worker_cpus = \"{first}\""));
+    assert!(threads.len() > 4, "{threads:?}");
+    assert_eq!(threads["worker-0"], first.to_string());
+    for (name, cpus) in threads.iter().filter(|(name, _)| *name != "worker-0") {
+        let cpus = processors(cpus).unwrap();
+        assert!(cpus.contains(&second) && !cpus.contains(&first), "{name} on {cpus:?}");
+    }
+    let (code, _, log) = capture.end("-INT");
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains(&format!("queue 0 on processor {first}, ")), "{log}");
+}
+
+#[test]
+fn pinned_workers_lose_nothing_of_a_call() {
+    let Some(lab) = laid() else { return };
+    let allowed: Vec<_> = Machine::this().unwrap().allowed.iter().map(u32::to_string).collect();
+    if allowed.len() < 2 {
+        return println!("SKIPPED: there is one processor");
+    }
+    let settings = format!("worker_cpus = \"{}\"", allowed.join(","));
+    let (capture, _desk, threads) = placed(&lab, &settings);
+    assert_eq!((&threads["worker-0"], &threads["worker-1"]), (&allowed[0], &allowed[1]));
+    let plan = CallPlan { target_calls: 1, stranger_calls: 0, seconds: 1, ..CallPlan::default() };
+    lab.place_calls(&plan).unwrap();
+    let (code, found, log) = capture.end("-INT");
+    assert_eq!((code, lost(&found)), (Some(0), 0), "{log}");
+    assert_eq!(found["calls"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn with_the_setting_off_every_thread_runs_where_the_process_may() {
+    let Some(lab) = laid() else { return };
+    let (capture, _desk, threads) = placed(&lab, "worker_cpus = \"off\"");
+    let first = threads.values().next().unwrap();
+    assert!(threads.values().all(|cpus| cpus == first), "{threads:?}");
+    let (code, _, log) = capture.end("-INT");
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("placement: not pinned: worker_cpus is off"), "{log}");
+}
