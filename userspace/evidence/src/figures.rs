@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use crate::digest;
 use crate::keys::KeyPair;
@@ -85,7 +86,7 @@ impl Figures {
 /// A mark for each identifier, the same wherever this node finds it: it counts persons who are named
 /// in several orders once, and names none. Only who has the node's secret key can try a guess.
 pub(crate) fn persons(node: &KeyPair, targets: &[String]) -> String {
-    let secret = node.ed25519();
+    let secret = Zeroizing::new(node.ed25519().to_keypair_bytes());
     let mark = |target: &String| {
         let hash = Sha256::new_with_prefix(&*secret)
             .chain_update(b"calltap identifier\n")

@@ -109,16 +109,13 @@ impl Log {
     /// # Errors
     /// [`Error::OtherNode`] if `node` is another's key.
     pub fn signed(&self, node: &KeyPair) -> Result<String, Error> {
-        let other = || {
-            let (found, given) = (self.node.id(), node.public().id());
-            Error::OtherNode { found, given }
-        };
         if *node.public() != self.node {
-            return Err(other());
+            let (found, given) = (self.node.id(), node.public().id());
+            return Err(Error::OtherNode { found, given });
         }
         let root = tree::root(&self.leaves);
         let checkpoint = Checkpoint { origin: self.origin.clone(), size: self.leaves.len(), root };
-        node.sign_note(&checkpoint).ok_or_else(other)
+        Ok(checkpoint.sign(node.ed25519()))
     }
 
     /// The checkpoint that `note` is, if this node signed it for this log; witnesses may have
@@ -155,12 +152,6 @@ impl Log {
     /// The files of the tree's hashes: path and bytes (C2SP tlog-tiles).
     pub fn tiles(&self) -> Vec<(String, Vec<u8>)> {
         tiles::tiles(&self.leaves)
-    }
-}
-
-impl KeyPair {
-    fn sign_note(&self, checkpoint: &Checkpoint) -> Option<String> {
-        checkpoint.sign(self.ed25519().as_slice())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Signed notes (C2SP signed-note) with Ed25519, and checkpoints as their text (C2SP
 //! tlog-checkpoint).
 
-use ed25519_compact::{PublicKey, SecretKey, Signature};
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 
 use super::tree::Hash;
@@ -30,14 +30,13 @@ impl Checkpoint {
         format!("{}\n{}\n{}\n", self.origin, self.size, base64::encode(&self.root))
     }
 
-    /// The note signed by `key`, the 64 bytes of an Ed25519 secret key; none if it is no such key.
-    pub(super) fn sign(&self, key: &[u8]) -> Option<String> {
-        let key = SecretKey::from_slice(key).ok()?;
+    /// The note signed by `key`.
+    pub(super) fn sign(&self, key: &SigningKey) -> String {
         let text = self.text();
-        let id = key_id(&self.origin, key.public_key().as_ref());
-        let signature = key.sign(text.as_bytes(), None);
-        let signature = base64::encode(&[id.as_slice(), signature.as_ref()].concat());
-        Some(format!("{text}\n\u{2014} {} {signature}\n", self.origin))
+        let id = key_id(&self.origin, key.verifying_key().as_bytes());
+        let signature = key.sign(text.as_bytes()).to_bytes();
+        let signature = base64::encode(&[id.as_slice(), &signature].concat());
+        format!("{text}\n\u{2014} {} {signature}\n", self.origin)
     }
 
     /// Reads a note that `public`, 32 bytes, has signed under the name of the log; none if it has
@@ -53,14 +52,15 @@ impl Checkpoint {
         let checkpoint =
             Self { origin, size: size.parse().ok()?, root: base64::decode(root)?.try_into().ok()? };
         let id = key_id(&checkpoint.origin, public);
-        let key = PublicKey::from_slice(public).ok()?;
+        let key = VerifyingKey::from_bytes(public.try_into().ok()?).ok()?;
         let is_ours = |line: &str| {
             let (name, signature) = line.strip_prefix("\u{2014} ")?.rsplit_once(' ')?;
             let signature = base64::decode(signature)?;
             let (its, signature) = signature.split_at_checked(4)?;
             let signature = Signature::from_slice(signature).ok()?;
             let known = name == checkpoint.origin && its == id;
-            (known && key.verify(checkpoint.text(), &signature).is_ok()).then_some(())
+            (known && key.verify_strict(checkpoint.text().as_bytes(), &signature).is_ok())
+                .then_some(())
         };
         // A checkpoint of ours has three lines: what is spelled in another way was not signed by us.
         let signed = signatures.lines().any(|line| is_ours(line).is_some());
@@ -87,8 +87,6 @@ fn key_id(name: &str, public: &[u8]) -> [u8; 4] {
 
 #[cfg(test)]
 mod tests {
-    use ed25519_compact::{KeyPair, Seed};
-
     use super::*;
 
     /// The verifier key that the specification has for its example.
@@ -102,21 +100,21 @@ mod tests {
 
     #[test]
     fn a_note_holds_with_its_signature_alone() {
-        let key = KeyPair::from_seed(Seed::new([5; 32]));
-        let public = key.pk.as_ref();
+        let key = SigningKey::from_bytes(&[5; 32]);
+        let public = key.verifying_key().to_bytes();
         let checkpoint = Checkpoint {
             origin: "calltap/555".into(),
             size: 12,
             root: super::super::tree::leaf(b""),
         };
-        let note = checkpoint.sign(key.sk.as_ref()).unwrap();
-        assert_eq!(Checkpoint::verified(&note, public), Some(checkpoint));
+        let note = checkpoint.sign(&key);
+        assert_eq!(Checkpoint::verified(&note, &public), Some(checkpoint));
         let cosigned = format!("{note}\u{2014} witness.example AAAA\n");
-        assert!(Checkpoint::verified(&cosigned, public).is_some());
+        assert!(Checkpoint::verified(&cosigned, &public).is_some());
         for (from, to) in [("12", "13"), ("12", "012"), ("/555", "/556"), ("\n\n", "\nmore\n\n")] {
-            assert_eq!(Checkpoint::verified(&note.replacen(from, to, 1), public), None, "{to}");
+            assert_eq!(Checkpoint::verified(&note.replacen(from, to, 1), &public), None, "{to}");
         }
-        let other = KeyPair::from_seed(Seed::new([6; 32]));
-        assert_eq!(Checkpoint::verified(&note, other.pk.as_ref()), None);
+        let other = SigningKey::from_bytes(&[6; 32]).verifying_key();
+        assert_eq!(Checkpoint::verified(&note, other.as_bytes()), None);
     }
 }
