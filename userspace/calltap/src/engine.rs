@@ -13,6 +13,7 @@ use calltap_evidence::chunk::Chunk;
 use calltap_xdp::Statistics;
 use calltap_xdp::clock::{self, Offset};
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+use hdrhistogram::Histogram;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -68,7 +69,7 @@ enum Alarm {
 pub struct Engine {
     workers: Vec<JoinHandle<(Tally, Statistics)>>,
     signalling: JoinHandle<Closing>,
-    recorder: JoinHandle<Recorded>,
+    recorder: JoinHandle<(Recorded, Histogram<u64>)>,
     requests: Sender<Request>,
     deliver: Sender<Delivery>,
     clock: Offset,
@@ -233,8 +234,8 @@ impl Engine {
         // The recorder goes on for as long as anybody may tell it something.
         self.cards.look(&mut self.reporter);
         drop((self.deliver, self.reporter));
-        let recorded = join(self.recorder)?;
-        Ok(Ended { failed, tallies, closing, recorded, nic: self.cards.dropped() })
+        let (recorded, staged_ns) = join(self.recorder)?;
+        Ok(Ended { failed, tallies, closing, recorded, staged_ns, nic: self.cards.dropped() })
     }
 
     /// Returns whether something went wrong on the way.
@@ -351,6 +352,8 @@ pub struct Ended {
     pub closing: Closing,
     /// What was recorded.
     pub recorded: Recorded,
+    /// How long chunks of records were on their way to the recorder, in nanoseconds.
+    pub staged_ns: Histogram<u64>,
     /// Frames that the cards dropped before the filter saw them.
     pub nic: u64,
 }

@@ -14,7 +14,7 @@ use crate::docket::Docket;
 use crate::engine::{Ended, Engine};
 use crate::live::gathering::Gathering;
 use crate::live::serve::Listening;
-use crate::summary::{Frames, Summary, Trigger};
+use crate::summary::{Frames, Percentiles, Summary};
 use crate::wire::Wire;
 use crate::{Outcome, cli, paper, recording, resume};
 
@@ -108,11 +108,12 @@ impl Ended {
         if unexplained != 0 {
             error!("{unexplained} frames are not accounted for: please report this");
         }
-        let trigger_us = Trigger::of(&self.closing.trigger_ns);
+        let trigger_us = Percentiles::of(&self.closing.trigger_ns);
+        let staged_us = Percentiles::of(&self.staged_ns);
         let fine = !self.failed && unexplained == 0 && self.recorded.whole;
         let outcome = if fine { Outcome::Fine } else { Outcome::NotFine };
         let summary = Summary::new(frames, self.recorded, self.closing.counted, trigger_us);
-        Ok((outcome, Summary { altered: self.closing.altered, ..summary }))
+        Ok((outcome, Summary { altered: self.closing.altered, staged_us, ..summary }))
     }
 
     /// Adds up what the kernel, the sockets, the workers and the recorder counted.

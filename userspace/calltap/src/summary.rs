@@ -28,7 +28,11 @@ pub struct Summary {
     /// How long it took from a message's arrival until its endpoints were in the kernel's map;
     /// absent where there is no kernel map.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub trigger_us: Option<Trigger>,
+    pub trigger_us: Option<Percentiles>,
+    /// How long it took from the arrival of media until the recorder had it, each time of the
+    /// earliest packet that came there together; absent where none was captured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub staged_us: Option<Percentiles>,
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -78,10 +82,10 @@ impl From<VolumeLine> for Volume {
     }
 }
 
-/// Percentiles in microseconds.
+/// Percentiles of a latency, in microseconds.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Trigger {
-    /// Endpoints measured.
+pub struct Percentiles {
+    /// How often it was measured.
     pub count: u64,
     /// Median.
     pub p50: f64,
@@ -101,11 +105,11 @@ impl Summary {
         frames: Frames,
         recorded: Recorded,
         signalling: BTreeMap<&'static str, u64>,
-        trigger_us: Option<Trigger>,
+        trigger_us: Option<Percentiles>,
     ) -> Self {
         let volumes = recorded.volumes.into_iter().map(Volume::from).collect();
         let calls = joined(recorded.calls);
-        Self { frames, calls, volumes, signalling, altered: 0, trigger_us }
+        Self { frames, calls, volumes, signalling, altered: 0, trigger_us, staged_us: None }
     }
 
     /// Prints the object on standard output, or without `json` a few lines for a person.
@@ -173,7 +177,7 @@ pub(crate) fn joined(lines: Vec<CallLine>) -> Vec<CallLine> {
     calls.into_values().collect()
 }
 
-impl Trigger {
+impl Percentiles {
     /// Of a histogram of nanoseconds; none of an empty one.
     pub fn of(histogram: &Histogram<u64>) -> Option<Self> {
         let microseconds = |ns: u64| Duration::from_nanos(ns).as_secs_f64() * 1e6;

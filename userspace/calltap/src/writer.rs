@@ -4,9 +4,11 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use calltap_evidence::record::Kind;
 use calltap_proto::{CallKey, Timestamp};
 use calltap_xdp::clock::{self, Offset};
 use crossbeam::channel::{Receiver, RecvTimeoutError};
+use hdrhistogram::Histogram;
 
 use crate::drift::Drift;
 use crate::follow::Order;
@@ -27,6 +29,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Writes until every other thread has ended; `stopped` is told each warrant whose evidence can no
 /// longer be written, `heard` each call that has media, once a second, and `ordered` each order
 /// that is to be executed from now on. What is kept goes into the news.
+///
+/// Gives what was recorded, and how long each chunk of media was on its way here: nanoseconds from
+/// the arrival of its earliest packet.
 pub fn write(
     mut recorder: Recorder,
     (delivered, horizon): (&Receiver<Delivery>, &Horizon),
@@ -35,8 +40,10 @@ pub fn write(
     heard: impl Fn(CallKey, Timestamp),
     ordered: impl Fn(Order),
     news: &Teller,
-) -> Recorded {
+) -> (Recorded, Histogram<u64>) {
     let mut merge = Merge::default();
+    // Three digits of anything that a clock can say: such a histogram can be made.
+    let mut staged_ns = Histogram::new(3).unwrap_or_else(|_| unreachable!());
     let (mut drift, mut looked) = (Drift::new(clock), Instant::now());
     // A call's end waits until its last records are written, and what was lost of it is known.
     let mut ends: VecDeque<(u64, Note)> = VecDeque::new();
@@ -47,7 +54,14 @@ pub fn write(
         let horizon = if ended { Timestamp::MAX } else { horizon.at(Timestamp(now_ns)) };
         for delivery in first.into_iter().chain(delivered.try_iter()) {
             match delivery {
-                Delivery::Chunk(chunk) => merge.push(chunk),
+                Delivery::Chunk(chunk) => {
+                    // Signalling is held on purpose until it is known whose it is.
+                    let earliest = chunk.records().next();
+                    if let Some(earliest) = earliest.filter(|it| it.kind() == Kind::Content) {
+                        staged_ns.saturating_record(now_ns.saturating_sub(earliest.at_ns()));
+                    }
+                    merge.push(chunk);
+                }
                 Delivery::Note(note @ Note::Ended { .. }) => {
                     ends.push_back((now_ns.saturating_add(TOLD_NS), note));
                 }
@@ -71,7 +85,7 @@ pub fn write(
             news.tell(Of::Writing(recorder.held()));
         }
         if ended {
-            return recorder.finish(now_ns);
+            return (recorder.finish(now_ns), staged_ns);
         }
         recorder.tick(written.0).into_iter().for_each(&stopped);
     }

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use calltap::live::{Alarm, Free, Interface, Latency, Queue, Snapshot, Waiting, Warrant, metrics};
-use calltap::summary::Trigger;
+use calltap::summary::Percentiles;
 
 /// A snapshot in which everything has a value.
 fn everything() -> Arc<Snapshot> {
@@ -47,7 +47,7 @@ fn everything() -> Arc<Snapshot> {
         warrants: vec![warrant("CASE-1", "executed"), warrant("CASE-2", "waiting")],
         refused: [("unsigned".to_owned(), 2)].into(),
         trigger: Some(Latency {
-            percentiles: Trigger { count: 10, ..Trigger::default() },
+            percentiles: Percentiles { count: 10, ..Percentiles::default() },
             sum_us: 1234.5,
             up_to_us: vec![(10, 0), (25, 3), (50, 9), (100, 9)],
         }),

@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use crate::summary::Trigger;
+use crate::summary::Percentiles;
 
 /// Upper edges of the histogram's steps, in microseconds: a media packet follows 20 ms behind.
 pub const EDGES_US: [u64; 13] =
@@ -14,7 +14,7 @@ pub const EDGES_US: [u64; 13] =
 pub struct Latency {
     /// Percentiles, in microseconds.
     #[serde(flatten)]
-    pub percentiles: Trigger,
+    pub percentiles: Percentiles,
     /// The sum of all, in microseconds.
     pub sum_us: f64,
     /// How many were not above each edge of [`EDGES_US`].
@@ -29,7 +29,7 @@ impl Latency {
 
     /// Of a histogram of nanoseconds; none of an empty one.
     pub fn of(histogram: &Histogram<u64>) -> Option<Self> {
-        let percentiles = Trigger::of(histogram)?;
+        let percentiles = Percentiles::of(histogram)?;
         let mut latency = Self { percentiles, ..Self::none() };
         for value in histogram.iter_recorded() {
             let (ns, count) = (value.value_iterated_to(), value.count_at_value());

@@ -275,7 +275,7 @@ mod tests {
 
     use super::*;
     use crate::live::{Alarm, Free, Interface, Rates, Warrant};
-    use crate::summary::Trigger;
+    use crate::summary::Percentiles;
 
     fn drawn(view: &View, columns: u16, lines: u16) -> String {
         let mut terminal = Terminal::new(TestBackend::new(columns, lines)).unwrap();
@@ -325,7 +325,7 @@ mod tests {
                 warrant("CASE-4", "stopped", 0),
             ],
             trigger: Some(Latency {
-                percentiles: Trigger {
+                percentiles: Percentiles {
                     count: 90,
                     p50: 61.0,
                     p99: 1840.0,
