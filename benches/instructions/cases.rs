@@ -15,8 +15,8 @@ use calltap_proto::{Kept, Timestamp, sdp};
 use crate::counted;
 use crate::media::Path;
 
-/// A case does its work and says how many pieces that was.
-type Case = fn() -> u64;
+/// A case does its work.
+type Case = fn();
 
 /// By name.
 pub(crate) const ALL: [(&str, Case); 6] = [
@@ -36,23 +36,22 @@ pub(crate) fn is_long(name: &str) -> bool {
 /// An unoptimised program takes ten times as long for a piece, so it does fewer.
 const LESS: u32 = if cfg!(debug_assertions) { 5 } else { 1 };
 
-fn parse() -> u64 {
+fn parse() {
     const PIECES: u64 = 2_000 / LESS as u64;
     let [invite, ..] = Call::of_target(1).messages();
-    counted(&mut || {
+    counted(PIECES, &mut || {
         for _ in 0..PIECES {
             let message = Message::parse(black_box(invite.as_bytes())).expect("a SIP message");
             black_box(sdp::scan(message.description().expect("a session description")));
         }
     });
-    PIECES
 }
 
-fn follow(call: fn(u32) -> Call) -> u64 {
+fn follow(call: fn(u32) -> Call) {
     const CALLS: u32 = 500 / LESS;
     let mut tracker = tracker();
     let calls: Vec<_> = (0..CALLS).map(|number| call(number).signalling()).collect();
-    counted(&mut || {
+    counted(CALLS.into(), &mut || {
         for (frames, at) in calls.iter().zip((1..).map(|it| Timestamp(it * 3_600_000_000_000))) {
             for frame in frames {
                 let kept = Kept::whole(at, 0, LinkType::Ethernet, black_box(frame));
@@ -62,16 +61,15 @@ fn follow(call: fn(u32) -> Call) -> u64 {
             }
         }
     });
-    CALLS.into()
 }
 
-fn encode() -> u64 {
+fn encode() {
     const PIECES: u64 = 50_000 / LESS as u64;
     let authority = Desk::lay().authority();
     let frame = udp(endpoint(1), endpoint(2), &rtp(1, 1));
     let length = u32::try_from(frame.len()).expect("a frame");
     let mut chunk = Chunk::default();
-    counted(&mut || {
+    counted(PIECES, &mut || {
         for piece in 0..PIECES {
             let at_ns = NOW_NS + piece;
             let kind = Kind::Content;
@@ -83,16 +81,14 @@ fn encode() -> u64 {
             }
         }
     });
-    PIECES
 }
 
-fn media(calls: u32) -> u64 {
+fn media(calls: u32) {
     const PIECES: u64 = 20_000 / LESS as u64;
     let desk = Desk::lay();
     let mut path = Path::of(&desk, calls);
     // Of each stream the first packet, with which its counting begins.
     path.take(2 * u64::from(calls));
-    counted(&mut || path.take(PIECES));
+    counted(PIECES, &mut || path.take(PIECES));
     path.end();
-    PIECES
 }

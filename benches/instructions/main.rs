@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::{env, fs};
 
 use anyhow::{Context as _, Result};
-use calltap_bench::instructions;
+use calltap_bench::instructions::{self, READY};
 use clap::Parser;
 
 mod cases;
@@ -33,7 +33,8 @@ struct Arguments {
     /// Leaves out the cases of a hundred thousand calls, which take minutes.
     #[arg(long)]
     quick: bool,
-    /// Does the work of this case, and prints how many pieces that was.
+    /// Does the work of this case, and prints how many pieces that was; it waits for a line before
+    /// and after.
     #[arg(long, hide = true)]
     run: Option<String>,
 }
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
             eprintln!("instructions: no case {case}");
             return ExitCode::from(2);
         };
-        println!("{}", run());
+        run();
         return ExitCode::SUCCESS;
     }
     match hold(arguments.write, arguments.quick) {
@@ -58,10 +59,25 @@ fn main() -> ExitCode {
     }
 }
 
+/// Does the work, which is so many pieces of it, once whoever counts is ready, and goes on once he
+/// has counted.
+fn counted(pieces: u64, work: &mut dyn FnMut()) {
+    println!("{READY}");
+    told();
+    simulated(work);
+    println!("{pieces}");
+    told();
+}
+
 /// The only place where instructions count.
 #[inline(never)]
-fn counted(work: &mut dyn FnMut()) {
+fn simulated(work: &mut dyn FnMut()) {
     work();
+}
+
+/// Whoever ran this by hand ends its input, and nothing waits.
+fn told() {
+    let _ = std::io::stdin().read_line(&mut String::new());
 }
 
 /// Holds each case against the baseline; whether none has grown.

@@ -16,7 +16,7 @@ use calltap_xdp::Reason;
 use crossbeam::channel::{Receiver, bounded};
 
 /// As after every burst of a ring.
-const BURST: u64 = 64;
+const BURST: usize = 64;
 
 /// The path, and the frames that take turns on it.
 pub(crate) struct Path {
@@ -67,18 +67,21 @@ impl Path {
 
     /// Takes the next packets, of one stream after the other.
     pub(crate) fn take(&mut self, packets: u64) {
-        for _ in 0..packets {
-            let streams = self.frames.len() as u64;
-            let turn = usize::try_from(self.packets % streams).expect("a stream");
-            let round = u16::try_from(self.packets / streams % 65_536).expect("16 bits");
-            let frame = &mut self.frames[turn];
-            frame[44..46].copy_from_slice(&round.to_be_bytes());
-            self.packets += 1;
-            let at = Timestamp(NOW_NS + self.packets * 100);
-            self.intake.take(Reason::Endpoint as u32, at, frame);
-            if self.packets.is_multiple_of(BURST) {
-                self.hand_over(false);
+        let streams = self.frames.len() as u64;
+        for first in (0..packets).step_by(BURST) {
+            let packets = self.packets..self.packets + (packets - first).min(BURST as u64);
+            let turn = |packet: u64| usize::try_from(packet % streams).expect("a stream");
+            for packet in packets.clone() {
+                let round = u16::try_from(packet / streams % 65_536).expect("16 bits");
+                self.frames[turn(packet)][44..46].copy_from_slice(&round.to_be_bytes());
             }
+            let burst = packets.clone().map(|packet| {
+                let at = Timestamp(NOW_NS + packet * 100);
+                (Reason::Endpoint as u32, at, &*self.frames[turn(packet)])
+            });
+            self.intake.take_all(&burst.collect::<Vec<_>>());
+            self.packets = packets.end;
+            self.hand_over(false);
         }
         self.hand_over(true);
     }
