@@ -22,6 +22,11 @@ const FRAMES: u64 = 64;
 
 /// Sets up the target's first `calls` calls, `a_second` of them each second.
 pub(crate) fn set_up(link: &Link, calls: u32, a_second: u32) -> Result<()> {
+    signal(link, calls, a_second, messages)
+}
+
+/// Messages of each call, in bursts of calls.
+fn signal(link: &Link, calls: u32, a_second: u32, messages: fn(u32) -> [Vec<u8>; 2]) -> Result<()> {
     let sender = Sender::open(&link.near)?;
     let begun = Instant::now();
     for first in (0..calls).step_by(BURST as usize) {
@@ -34,7 +39,15 @@ pub(crate) fn set_up(link: &Link, calls: u32, a_second: u32) -> Result<()> {
     Ok(())
 }
 
+/// Ends the target's first `calls` calls, `a_second` of them each second.
+pub(crate) fn tear_down(link: &Link, calls: u32, a_second: u32) -> Result<()> {
+    signal(link, calls, a_second, goodbyes)
+}
+
 /// Sends a pass at a pace, `a_second` frames of it each second; gives how long that took.
+///
+/// Each burst has its time, whatever became of those before it: who takes them cannot slow down what
+/// comes.
 pub(crate) fn speak(link: &Link, pass: Pass, a_second: u32) -> Result<Duration> {
     let sender = Sender::open(&link.near)?;
     let begun = Instant::now();
@@ -50,13 +63,38 @@ pub(crate) fn speak(link: &Link, pass: Pass, a_second: u32) -> Result<Duration> 
 
 fn messages(call: u32) -> [Vec<u8>; 2] {
     let [caller, callee] = Traffic::endpoints_of_target(call);
-    let signalling = |media: SocketAddrV4| SocketAddr::from((*media.ip(), 5060));
     let invite = message(call, "INVITE sip:bob@example.org SIP/2.0", "", caller);
     let ok = message(call, "SIP/2.0 200 OK", ";tag=b", callee);
     [
         frame::udp(signalling(caller), signalling(callee), invite.as_bytes()),
         frame::udp(signalling(callee), signalling(caller), ok.as_bytes()),
     ]
+}
+
+/// A BYE and its 200.
+fn goodbyes(call: u32) -> [Vec<u8>; 2] {
+    let [caller, callee] = Traffic::endpoints_of_target(call);
+    let text = |start_line: &str| {
+        format!(
+            "{start_line}\r\n\
+             Via: SIP/2.0/UDP switchboard.example.net;branch=z9hG4bKb{call}\r\n\
+             Max-Forwards: 70\r\n\
+             From: <sip:{TARGET}@example.net>;tag=a{call}\r\n\
+             To: <sip:bob@example.org>;tag=b\r\n\
+             Call-ID: {call}@switchboard.example.net\r\n\
+             CSeq: 2 BYE\r\n\
+             Content-Length: 0\r\n\r\n"
+        )
+    };
+    let (bye, ok) = (text("BYE sip:bob@example.org SIP/2.0"), text("SIP/2.0 200 OK"));
+    [
+        frame::udp(signalling(caller), signalling(callee), bye.as_bytes()),
+        frame::udp(signalling(callee), signalling(caller), ok.as_bytes()),
+    ]
+}
+
+fn signalling(media: SocketAddrV4) -> SocketAddr {
+    SocketAddr::from((*media.ip(), 5060))
 }
 
 fn message(call: u32, start_line: &str, to_tag: &str, media: SocketAddrV4) -> String {

@@ -21,6 +21,8 @@ mod plot;
 mod replay;
 mod rounds;
 mod session;
+mod soak;
+mod steady;
 mod tally;
 mod tool;
 mod writer;
@@ -38,8 +40,8 @@ struct Arguments {
     /// Writes a plot (SVG) of the rounds.
     #[arg(long)]
     plot: Option<PathBuf>,
-    /// What to measure, of all that there is.
-    #[arg(long, value_delimiter = ',', value_enum, default_values_t = Part::ALL)]
+    /// What to measure; whatever the object's keys need where nothing is named.
+    #[arg(long, value_delimiter = ',', value_enum, default_values_t = Part::QUICK)]
     only: Vec<Part>,
     /// Rounds, in each of which every tool has its turn.
     #[arg(long, default_value_t = 3)]
@@ -72,8 +74,12 @@ struct Arguments {
 enum Part {
     /// Capture from a link, beside other tools.
     Link,
-    /// A blast that begins all streams of all calls at once.
+    /// A blast that begins all streams of all calls at once; to be asked for.
     Cold,
+    /// A load at a pace, below, at and above what calltap takes without loss; to be asked for.
+    Steady,
+    /// A hundred million packets, and all calls from their set-up to their end; to be asked for.
+    Soak,
     /// From a message to the kernel's map.
     Trigger,
     /// A stranger's packet in the kernel.
@@ -87,15 +93,9 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 7] = [
-        Self::Link,
-        Self::Cold,
-        Self::Trigger,
-        Self::Filter,
-        Self::Writer,
-        Self::Replay,
-        Self::Instructions,
-    ];
+    /// What the object's keys need, in ten minutes.
+    const QUICK: [Self; 6] =
+        [Self::Link, Self::Trigger, Self::Filter, Self::Writer, Self::Replay, Self::Instructions];
 }
 
 fn main() -> ExitCode {
@@ -148,6 +148,12 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     if is_asked(Part::Cold) {
         rounds::cold(&plan, &arguments.dir, &mut figures)?;
+    }
+    if is_asked(Part::Steady) {
+        steady::steady(&plan, &arguments.dir, &mut figures)?;
+    }
+    if is_asked(Part::Soak) {
+        soak::soak(&plan, &arguments.dir, &mut figures)?;
     }
     if let Some(path) = &arguments.plot {
         fs::write(path, plot::svg(&figures, &arguments.shares))?;

@@ -129,6 +129,7 @@ fn in_full(round: u32, session: &Session) -> Value {
     let summary = session.summary.as_ref().map(|summary| {
         json!({
             "frames": summary.frames,
+            "signalling": summary.signalling,
             "calls": summary.calls,
             "unexplained": summary.unexplained,
             "trigger_us": summary.trigger_us,

@@ -1,7 +1,6 @@
 //! One tool captures a blast of each share, and what it wrote is counted.
 
-use std::fs::{self, File};
-use std::io::BufReader;
+use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -100,11 +99,16 @@ pub(crate) struct Summary {
     pub(crate) frames: Value,
     /// Calls that were recorded.
     pub(crate) calls: usize,
+    /// `signalling`, as calltap prints it.
+    pub(crate) signalling: Value,
     /// `trigger_us`.
     pub(crate) trigger_us: Value,
+    /// `staged_us`.
+    pub(crate) staged_us: Value,
     /// Frames in the sum over all places that nobody can explain: what the link took beside what
     /// calltap has seen, seen beside passed, filtered, delivered and lost, delivered beside what
-    /// its volumes say and beside what is in them; and frames that are there twice or damaged.
+    /// its volumes say, and what it let go as nobody's, and that beside what is in them; and frames
+    /// that are there twice or damaged.
     pub(crate) unexplained: u64,
 }
 
@@ -135,8 +139,7 @@ pub(crate) fn start_and_stop(plan: &Plan, dir: &Path) -> Result<Summary> {
     })?;
     let made = generator.made()? - pass.first;
     let tally = Tally::of(&stopped.files, &[Pass { frames: made, ..pass }])?;
-    let said: Value = serde_json::from_reader(BufReader::new(File::open(&stopped.stdout)?))
-        .with_context(|| format!("calltap ({}) said: {}", stopped.status, stopped.words))?;
+    let said = stopped.said()?;
     let seen = said["frames"]["seen"].as_u64().unwrap_or_default();
     let summary = Summary::of(&said, Carried { taken: seen, refused: 0 }, &tally);
     fs::remove_dir_all(dir)?;
@@ -190,11 +193,8 @@ pub(crate) fn session(tool: Tool, shares: &[u8], plan: &Plan, dir: &Path) -> Res
     let first_packets = passes.first().zip(first.first()).map(|(it, found)| (it.frames, *found));
     let mut summary = None;
     if tool == Tool::Calltap {
-        let said = File::open(&stopped.stdout)?;
-        let said: Value = serde_json::from_reader(BufReader::new(said))
-            .with_context(|| format!("calltap ({}) said: {}", stopped.status, stopped.words))?;
         let carried = Link::carried()? - before;
-        summary = Some(Summary::of(&said, carried, &tally)?);
+        summary = Some(Summary::of(&stopped.said()?, carried, &tally)?);
     }
     fs::remove_dir_all(dir)?;
     Ok(Session { tool, blasts, first_packets, tally, summary })
@@ -218,7 +218,8 @@ pub(crate) fn trigger(rounds: u32, plan: &Plan, dir: &Path, figures: &mut Figure
     Ok(())
 }
 
-fn blast(link: &Link, running: &Running, pass: Pass) -> Result<Blast> {
+/// Sends a pass as fast as can be, and waits until the tool is done with it.
+pub(crate) fn blast(link: &Link, running: &Running, pass: Pass) -> Result<Blast> {
     let Pass { traffic, first, frames } = pass;
     let generator = Generator::load(traffic)?;
     generator.go_on_at(first)?;
@@ -240,7 +241,7 @@ fn blast(link: &Link, running: &Running, pass: Pass) -> Result<Blast> {
 }
 
 impl Summary {
-    fn of(said: &Value, carried: Carried, tally: &Tally) -> Result<Self> {
+    pub(crate) fn of(said: &Value, carried: Carried, tally: &Tally) -> Result<Self> {
         let frames = &said["frames"];
         let count = |name: &str| frames[name].as_u64().context("calltap gave no counters");
         let lost: u64 = frames["lost"]
@@ -249,6 +250,7 @@ impl Summary {
             .flat_map(|lost| lost.values().filter_map(Value::as_u64))
             .sum();
         let (seen, delivered) = (count("seen")?, count("delivered")?);
+        let let_go = said["signalling"]["media_let_go"].as_u64().unwrap_or_default();
         let accounted = count("passed")? + count("filtered")? + delivered + lost;
         let volumes = said["volumes"].as_array().map_or(&[][..], Vec::as_slice);
         let in_volumes = volumes.iter().filter_map(|volume| volume["packets"].as_u64()).sum();
@@ -256,7 +258,7 @@ impl Summary {
             tally.frames() - volumes.iter().filter_map(|it| it["carried"].as_u64()).sum::<u64>();
         let unexplained = seen.abs_diff(carried.taken)
             + seen.abs_diff(accounted)
-            + delivered.abs_diff(in_volumes)
+            + delivered.abs_diff(in_volumes + let_go)
             + found.abs_diff(in_volumes)
             + tally.duplicates
             + tally.corrupt
@@ -264,8 +266,10 @@ impl Summary {
             + tally.strangers;
         Ok(Self {
             frames: frames.clone(),
+            signalling: said["signalling"].clone(),
             calls: said["calls"].as_array().map_or(0, Vec::len),
             trigger_us: said["trigger_us"].clone(),
+            staged_us: said["staged_us"].clone(),
             unexplained,
         })
     }

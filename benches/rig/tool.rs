@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use calltap_bench::desk::Desk;
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 use crate::link::FAR;
 
@@ -167,6 +168,14 @@ pub(crate) struct Stopped {
     pub(crate) status: ExitStatus,
 }
 
+impl Stopped {
+    /// The object that calltap printed.
+    pub(crate) fn said(&self) -> Result<Value> {
+        serde_json::from_reader(BufReader::new(File::open(&self.stdout)?))
+            .with_context(|| format!("calltap ({}) said: {}", self.status, self.words))
+    }
+}
+
 impl Running {
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
@@ -181,6 +190,27 @@ impl Running {
         };
         let tasks = tasks.into_iter().flatten().flatten();
         Duration::from_nanos(tasks.filter_map(ran).sum())
+    }
+
+    /// Memory that it has in use, in bytes.
+    pub(crate) fn memory(&self) -> Result<u64> {
+        let text = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let kib = text.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().split_once(' '));
+        Ok(kib.context("it has ended")?.0.parse::<u64>()? * 1024)
+    }
+
+    /// Frames that calltap says it has lost so far, which it does once a second.
+    pub(crate) fn lost(&self) -> Result<u64> {
+        thread::sleep(Duration::from_millis(2_200));
+        let output = Command::new(calltap()?)
+            .args(["status", "--json"])
+            .arg(self.dir.join("evidence"))
+            .output()?;
+        let said: Value = serde_json::from_slice(&output.stdout).with_context(|| {
+            format!("calltap status: {}", String::from_utf8_lossy(&output.stderr))
+        })?;
+        let lost = said["frames"]["lost"].as_object().context("calltap status has no frames")?;
+        Ok(lost.values().filter_map(Value::as_u64).sum())
     }
 
     /// Waits until it has nothing more to do.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use calltap_bench::desk::Desk;
 use calltap_bench::talk::{NOW_NS, Talk};
 use calltap_evidence::chunk::Chunk;
@@ -19,21 +19,27 @@ use crate::figures::Figures;
 /// What each writes in a round.
 const MIB: u64 = 1024;
 
+/// Somebody to whom evidence is sealed, whose identity nobody kept.
+const RECIPIENT: &str = "age10aqnd7cxzd0m7esc80a6mh87n7scvc872enwahlyrhjv4lxg0g6s00xmue";
+
 pub(crate) fn beside_dd(rounds: u32, dir: &Path, figures: &mut Figures) -> Result<()> {
     for _ in 0..rounds {
         let dir = tempfile::tempdir_in(dir)?;
-        let ours = evidence(&dir.path().join("evidence"))?;
+        let ours = evidence(&dir.path().join("evidence"), &Desk::lay())?;
         let theirs = dd(&dir.path().join("dd"))?;
+        let recipient = RECIPIENT.parse().map_err(|_| anyhow!("{RECIPIENT}: no recipient"))?;
+        let encrypted = evidence(&dir.path().join("encrypted"), &Desk::lay_for(Some(recipient)))?;
         figures.add("writer_mb_s", ours / 1e6);
         figures.add("dd_mb_s", theirs / 1e6);
         figures.add("writer_vs_dd", ours / theirs);
+        figures.add("writer_encrypted_mb_s", encrypted / 1e6);
+        figures.add("writer_encrypted_vs_plain", encrypted / ours);
     }
     Ok(())
 }
 
 /// Bytes a second from records in chunks to a volume that is hashed, synced, sealed and signed.
-fn evidence(root: &Path) -> Result<f64> {
-    let desk = Desk::lay();
+fn evidence(root: &Path, desk: &Desk) -> Result<f64> {
     let facts = InterfaceFacts {
         name: "bench".to_owned(),
         link_type: 1,
