@@ -88,7 +88,7 @@ impl Figures {
 pub(crate) fn persons(node: &KeyPair, targets: &[String]) -> String {
     let secret = Zeroizing::new(node.ed25519().to_keypair_bytes());
     let mark = |target: &String| {
-        let hash = Sha256::new_with_prefix(&*secret)
+        let hash = Sha256::new_with_prefix(secret.as_slice())
             .chain_update(b"calltap identifier\n")
             .chain_update(target.to_ascii_lowercase());
         digest::lower(&hash.finalize()).chars().take(16).collect::<String>()
