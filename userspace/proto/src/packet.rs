@@ -188,20 +188,30 @@ pub enum Malformed {
 ///
 /// [`Malformed`] where no IP packet can be read; the frame is then none that a warrant could name.
 pub fn parse(link: LinkType, frame: &[u8]) -> Result<Packet<'_>, Malformed> {
+    if link == LinkType::Ethernet {
+        // Most frames end here, and what is found of them is in no memory in between.
+        match headers::walk_ethernet(frame) {
+            Ok(walk) => return of_walk(frame, &walk),
+            Err(Stop::Layered) => {}
+            Err(stop) => return Err(malformed(stop)),
+        }
+    }
     // A fragment is taken as it is: what it is a part of must be put together first.
-    let walk = walk_until(link, frame, |packet| packet.fragment != headers::Fragment::Whole);
-    of_walk(frame, &walk.map_err(malformed)?)
+    let enough = |packet: &headers::Packet| packet.fragment != headers::Fragment::Whole;
+    let begin = beginning(link, frame).map_err(malformed)?;
+    match headers::walk_levels(frame, begin, enough) {
+        Ok(walk) => of_walk(frame, &walk),
+        Err(stop) => Err(malformed(stop)),
+    }
 }
 
+#[inline(always)]
 fn of_walk<'a>(frame: &'a [u8], walk: &headers::Packet) -> Result<Packet<'a>, Malformed> {
-    body(frame, walk)
-        .map(|body| Packet {
-            source: walk.source.into(),
-            destination: walk.destination.into(),
-            tunnel: walk.tunnel,
-            body,
-        })
-        .ok_or(Malformed::Header { at: walk.transport_offset })
+    let (source, destination) = (walk.source.into(), walk.destination.into());
+    match body(frame, walk, source, destination) {
+        Some(body) => Ok(Packet { source, destination, tunnel: walk.tunnel, body }),
+        None => Err(Malformed::Header { at: walk.transport_offset }),
+    }
 }
 
 /// Reads a frame whose headers were walked by [`walk`]; they are walked again only where the walk
@@ -229,22 +239,13 @@ pub fn parse_walked<'a>(
 ///
 /// Why there is no IP packet to judge.
 pub fn walk(link: LinkType, frame: &[u8]) -> Result<headers::Packet, Stop> {
-    walk_until(link, frame, |_| false)
-}
-
-/// Walks to the innermost packet, or the first that is `enough`.
-fn walk_until(
-    link: LinkType,
-    frame: &[u8],
-    enough: impl Fn(&headers::Packet) -> bool,
-) -> Result<headers::Packet, Stop> {
     if link == LinkType::Ethernet {
         match headers::walk_ethernet(frame) {
             Err(Stop::Layered) => {}
             walked => return walked,
         }
     }
-    headers::walk_levels(frame, beginning(link, frame)?, enough)
+    headers::walk_levels(frame, beginning(link, frame)?, |_| false)
 }
 
 /// Where the walk of a frame begins.
@@ -274,7 +275,13 @@ fn malformed(stop: Stop) -> Malformed {
 }
 
 /// `None` where the transport header is cut or says lengths that cannot be.
-fn body<'a>(frame: &'a [u8], walk: &headers::Packet) -> Option<Body<'a>> {
+#[inline(always)]
+fn body<'a>(
+    frame: &'a [u8],
+    walk: &headers::Packet,
+    source: IpAddr,
+    destination: IpAddr,
+) -> Option<Body<'a>> {
     let payload = frame.get(walk.transport_offset..walk.end)?;
     match walk.fragment {
         headers::Fragment::Whole => {}
@@ -290,8 +297,8 @@ fn body<'a>(frame: &'a [u8], walk: &headers::Packet) -> Option<Body<'a>> {
     let Some(ports) = walk.ports else {
         return Some(Body::Other { protocol: walk.protocol, payload });
     };
-    let source = SocketAddr::new(walk.source.into(), ports.source);
-    let destination = SocketAddr::new(walk.destination.into(), ports.destination);
+    let source = SocketAddr::new(source, ports.source);
+    let destination = SocketAddr::new(destination, ports.destination);
     match walk.protocol {
         headers::UDP => {
             udp(payload).map(|payload| Body::Udp(Datagram { source, destination, payload }))
