@@ -49,7 +49,9 @@ const fn kept(reason: Reason) -> Expected {
 
 /// The program with `open` endpoints, and `socket` for what it keeps.
 fn filter(open: u32, socket: &Socket) -> Filter {
-    let mut filter = Filter::load(LoadOptions { max_endpoints: MAX_ENDPOINTS }).expect("loaded");
+    let mut filter =
+        Filter::load(LoadOptions { max_endpoints: MAX_ENDPOINTS, ..LoadOptions::default() })
+            .expect("loaded");
     filter.register(socket).expect("a slot");
     let later = clock::boot_ns() + 3_600_000_000_000;
     filter.set_signalling_ports(&[5060]);

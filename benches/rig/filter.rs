@@ -56,7 +56,7 @@ pub(crate) fn miss(rounds: u32, figures: &mut Figures) -> Result<()> {
 
 /// A warrant is in force, and so many endpoints are open, none of which the strangers have.
 fn filter(max_endpoints: u32, open: u32) -> Result<Filter> {
-    let mut filter = Filter::load(LoadOptions { max_endpoints })?;
+    let mut filter = Filter::load(LoadOptions { max_endpoints, ..LoadOptions::default() })?;
     let later = clock::boot_ns() + 3_600_000_000_000;
     filter.set_signalling_ports(&[5060]);
     filter.set_signalling_deadline(later);

@@ -1,9 +1,8 @@
 //! The XDP program: the header walk and the verdict over BPF maps, then redirect, pass or drop.
 //!
 //! It decides nothing itself: what is kept, and why, stands in `verdict.rs`.
-//! A frame in several buffers (jumbo frames) is not supported: the kernel refuses to attach the
-//! program where the MTU would need them, and a frame longer than an AF_XDP chunk is counted by
-//! the socket as dropped.
+//! Of a frame in several buffers (`xdp.frags`, jumbo frames) only the first is looked at: it holds
+//! every header, and the kernel redirects the whole frame.
 
 #![allow(unsafe_code, reason = "packet and map memory is reached by address alone in BPF")]
 
@@ -75,7 +74,7 @@ static CURSOR: PerCpuArray<Cursor> = PerCpuArray::with_max_entries(1, 0);
 static WALKED: PerCpuArray<Walked> = PerCpuArray::with_max_entries(1, 0);
 
 /// Judges each frame an interface receives.
-#[xdp]
+#[xdp(frags)]
 fn calltap(context: XdpContext) -> u32 {
     let (Some(config), Some(counters)) = (CONFIG.get(0), COUNTERS.get_ptr_mut(0)) else {
         // Never: both maps have an entry 0.
@@ -110,7 +109,7 @@ fn judge(context: &XdpContext, config: &'static Config) -> (u32, Counter) {
 /// Walks a frame's headers and judges nothing: what the verdict's own cost is held against.
 ///
 /// It is loaded by benches alone, and attached by nobody.
-#[xdp]
+#[xdp(frags)]
 fn calltap_walk(context: XdpContext) -> u32 {
     let Ok(packet) = walk_ethernet(&Frame::<false>::of(&context)) else {
         return xdp_action::XDP_ABORTED;
@@ -123,7 +122,7 @@ fn calltap_walk(context: XdpContext) -> u32 {
 }
 
 /// Walks one level of a layered frame, and goes on with the next or with the verdict.
-#[xdp]
+#[xdp(frags)]
 fn calltap_level(context: XdpContext) -> u32 {
     let (Some(cursor), Some(place)) = (CURSOR.get(0), WALKED.get_ptr_mut(0)) else {
         // Never: both maps have an entry 0.
@@ -145,7 +144,7 @@ fn calltap_level(context: XdpContext) -> u32 {
 }
 
 /// Judges a layered frame by what its walk came to.
-#[xdp]
+#[xdp(frags)]
 fn calltap_layered(context: XdpContext) -> u32 {
     let (Some(config), Some(walked), Some(counters)) =
         (CONFIG.get(0), WALKED.get(0), COUNTERS.get_ptr_mut(0))

@@ -50,9 +50,32 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err(format!("the XDP program did not build ({status})").into());
     }
     let object = target_dir.join(TARGET).join("release/calltap-ebpf");
-    fs::copy(object, target_dir.join("calltap.o"))?;
-    println!("cargo::rustc-env=CALLTAP_BPF_OBJECT={}", target_dir.join("calltap.o").display());
+    let object = fs::read(object)?;
+    for (name, file, object) in [
+        ("CALLTAP_BPF_OBJECT", "calltap.o", in_one_buffer(object.clone())),
+        ("CALLTAP_BPF_OBJECT_FRAGS", "calltap-frags.o", object),
+    ] {
+        let path = target_dir.join(file);
+        fs::write(&path, object)?;
+        println!("cargo::rustc-env={name}={}", path.display());
+    }
     Ok(())
+}
+
+/// The same object for kernels and drivers that give programs frames in one buffer alone.
+///
+/// Whether a program can do with frames in several is nothing but the name of its section
+/// (`xdp.frags`, or `xdp`), which the loader makes a flag of.
+fn in_one_buffer(mut object: Vec<u8>) -> Vec<u8> {
+    const SEVERAL: &[u8] = b"xdp.frags\0";
+    const ONE: &[u8] = b"xdp\0\0\0\0\0\0\0";
+    let places = object.windows(SEVERAL.len()).enumerate();
+    let places: Vec<_> =
+        places.filter_map(|(at, bytes)| (bytes == SEVERAL).then_some(at)).collect();
+    for at in places {
+        object[at..at + ONE.len()].copy_from_slice(ONE);
+    }
+    object
 }
 
 /// The linker, in `PATH` or where `cargo install` puts it.

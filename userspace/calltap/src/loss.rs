@@ -23,12 +23,10 @@ pub fn of_filter(counters: &Counters) -> [Lost; 2] {
 
 /// Lost by the kernel between filter and worker.
 pub fn of_socket(statistics: &Statistics) -> [Lost; 4] {
-    // In copy mode a frame for which the fill ring has no chunk is counted in both.
-    let no_chunk = statistics.fill_ring_empty.min(statistics.rx_dropped);
     [
         ("rx_ring_full", statistics.rx_ring_full),
-        ("fill_ring_empty", no_chunk),
-        ("frame_too_large", statistics.rx_dropped - no_chunk),
+        ("fill_ring_empty", statistics.rx_dropped - statistics.too_long),
+        ("frame_too_large", statistics.too_long),
         ("bad_descriptor", statistics.bad_descriptors),
     ]
 }

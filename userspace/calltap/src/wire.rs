@@ -7,7 +7,7 @@ use calltap_proto::packet::LinkType;
 use calltap_xdp::{
     AttachMode, AttachWish, BindMode, Filter, Geometry, Interface, LoadOptions, Socket,
 };
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::config::{Config, Mode};
 use crate::placement::{Machine, Placement, Wish};
@@ -46,14 +46,17 @@ impl Wire {
     /// An interface that does not exist, carries the default route or another XDP program, a
     /// privilege that is missing, or processors that this process may not use.
     pub fn open(names: &[String], config: &Config) -> anyhow::Result<Self> {
-        let mut filter = Filter::load(LoadOptions { max_endpoints: config.max_endpoints })?;
+        let opened: Vec<_> = names.iter().map(|name| Interface::open(name)).collect();
+        let multi_buffer = opened.iter().flatten().any(Interface::has_long_frames);
+        let options = LoadOptions { max_endpoints: config.max_endpoints, multi_buffer };
+        let mut filter = Filter::load(options)?;
         filter.configure(match config.mode {
             Mode::Mirror => calltap_xdp::Mode::Mirror,
             Mode::Host => calltap_xdp::Mode::Host,
         });
         filter.set_signalling_ports(&config.signalling_ports);
         let (mut queues, mut facts) = (Vec::new(), Vec::new());
-        for (number, name) in (0_u32..).zip(names) {
+        for ((number, name), opened) in (0_u32..).zip(names).zip(opened) {
             if facts.iter().any(|known: &InterfaceFacts| known.name == *name) {
                 bail!("--interface {name} is there twice: name each interface once");
             }
@@ -63,7 +66,7 @@ impl Wire {
                      dropped: choose the mirror port, or set mode = \"host\""
                 );
             }
-            let interface = Interface::open(name)?;
+            let interface = opened?;
             let mut bound = Vec::new();
             for queue in 0..interface.queues() {
                 let geometry =
@@ -72,6 +75,12 @@ impl Wire {
                 let signalling = media.for_signalling(SIGNALLING_RING)?;
                 filter.register(&media)?;
                 filter.register(&signalling)?;
+                if queue == 0 && geometry.exceeds_a_chunk() && !media.takes_long_frames() {
+                    warn!(
+                        "{name}: this kernel gives no frame above 3,840 bytes to a socket, which \
+                         Linux 6.6 and later do: such frames will be lost"
+                    );
+                }
                 bound.push(media.mode());
                 queues.push(Bound { interface: number, media, signalling });
             }

@@ -50,19 +50,27 @@ use prefilter::Prefilter;
 use prefix::Prefix;
 use words::Words;
 
-/// The program as it was built.
+/// The program as it was built, for frames in one buffer.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("CALLTAP_BPF_OBJECT"));
 
-/// How large the program's maps are.
+/// The same for frames in several buffers as well (`xdp.frags`).
+static OBJECT_FRAGS: &[u8] = aya::include_bytes_aligned!(env!("CALLTAP_BPF_OBJECT_FRAGS"));
+
+/// What the program is loaded for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoadOptions {
     /// Media endpoints that can be open at once; two or four make a call.
     pub max_endpoints: u32,
+    /// Whether frames may come in several buffers: without, a driver refuses native mode where
+    /// the interface's MTU exceeds what one buffer holds.
+    ///
+    /// Where the kernel cannot do it (before 5.18), it is as if it were not asked for.
+    pub multi_buffer: bool,
 }
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { max_endpoints: 65_536 }
+        Self { max_endpoints: 65_536, multi_buffer: false }
     }
 }
 
@@ -90,6 +98,8 @@ pub struct Filter {
     slots: HashMap<u32, InterfaceSlots>,
     next_slot: u32,
     steps: attach::Steps,
+    /// What the program was loaded from.
+    object: &'static [u8],
 }
 
 impl Filter {
@@ -101,12 +111,17 @@ impl Filter {
     pub fn load(options: LoadOptions) -> Result<Self, Error> {
         let max_endpoints = options.max_endpoints.max(1);
         let prefilter_words = prefilter::words_for(max_endpoints);
-        let mut program = EbpfLoader::new()
-            .map_max_entries("ENDPOINTS", max_endpoints)
-            .map_max_entries("PREFILTER", prefilter_words)
-            .load(OBJECT)
-            .map_err(|cause| attach::load_error(&cause))?;
-        let steps = attach::load_program(&mut program)?;
+        let load = |object| {
+            let program = EbpfLoader::new()
+                .map_max_entries("ENDPOINTS", max_endpoints)
+                .map_max_entries("PREFILTER", prefilter_words)
+                .load(object);
+            let mut program = program.map_err(|cause| attach::load_error(&cause))?;
+            let steps = attach::load_program(&mut program)?;
+            Ok::<_, Error>((program, steps, object))
+        };
+        let frags = options.multi_buffer.then(|| load(OBJECT_FRAGS)).and_then(Result::ok);
+        let (mut program, steps, object) = frags.map_or_else(|| load(OBJECT), Ok)?;
 
         let config = Config { prefilter_mask: prefilter_words - 1, ..Config::default() };
         let config_words = Words::of(&mut program, "CONFIG", words(config).len())?;
@@ -134,6 +149,7 @@ impl Filter {
             slots: HashMap::new(),
             next_slot: 0,
             steps,
+            object,
             program,
         })
     }

@@ -7,7 +7,7 @@ use rustix::{
     net::{AddressFamily, SocketFlags, SocketType, socket_with},
 };
 
-use crate::{Error, filter, netlink};
+use crate::{Error, Geometry, filter, netlink};
 
 pub use netlink::Received;
 
@@ -103,6 +103,12 @@ impl Interface {
     #[must_use]
     pub const fn mtu(&self) -> u32 {
         self.mtu
+    }
+
+    /// Whether its MTU allows for frames that a driver may give to a program in several buffers.
+    #[must_use]
+    pub const fn has_long_frames(&self) -> bool {
+        Geometry::for_mtu(self.mtu).chunk_bytes > 2048
     }
 
     /// What it has received, and dropped for want of room, since it came up.

@@ -15,19 +15,23 @@ use crossbeam::queue::ArrayQueue;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
-    net::{RecvFlags, recv, sockopt, xdp::XdpDesc},
+    net::{RecvFlags, recv, xdp::XdpDesc},
 };
 
 use crate::{
     Error, Frame, Interface,
     ring::{Consumer, Producer},
-    umem::Umem,
+    umem::{Left, Umem},
 };
 
 mod geometry;
+mod joining;
 mod open;
+mod statistics;
 
 pub use geometry::Geometry;
+use joining::{Fault, Joining};
+pub use statistics::Statistics;
 
 /// An AF_XDP socket bound to one queue of an interface.
 #[derive(Debug)]
@@ -43,6 +47,7 @@ pub struct Socket {
     bad_descriptors: u64,
     /// Chunks on their way back to the kernel from either socket of the queue.
     returning: Arc<ArrayQueue<u64>>,
+    joining: Joining,
 }
 
 /// How chunks go back to the kernel: a queue has one fill ring, which one thread may fill.
@@ -61,29 +66,6 @@ pub enum BindMode {
     ZeroCopy,
     /// The kernel copies them there.
     Copy,
-}
-
-/// What a socket has lost, since it was opened (`XDP_STATISTICS`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Statistics {
-    /// Frames lost because none of our chunks was free, or the frame was longer than a chunk.
-    pub rx_dropped: u64,
-    /// Frames lost because we had not read the receive ring in time.
-    pub rx_ring_full: u64,
-    /// How often the kernel found the fill ring empty; in copy mode its frames are in
-    /// `rx_dropped`.
-    pub fill_ring_empty: u64,
-    /// Descriptors the kernel had no right to hand over, and which were not followed; each is a
-    /// frame lost, and a fault of the driver.
-    pub bad_descriptors: u64,
-}
-
-impl Statistics {
-    /// Frames the program gave to the socket and which never became a [`Frame`].
-    #[must_use]
-    pub const fn lost(&self) -> u64 {
-        self.rx_dropped + self.rx_ring_full + self.bad_descriptors
-    }
 }
 
 impl Socket {
@@ -150,16 +132,39 @@ impl Socket {
     /// It never waits, and wakes the kernel where the driver sleeps for want of chunks.
     pub fn receive(&mut self, frames: &mut Vec<Frame>, limit: usize) -> usize {
         let before = frames.len();
-        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        let (umem, bad_descriptors) = (&self.umem, &mut self.bad_descriptors);
-        let taken = self.receive.pop(limit, |descriptor| match umem.take(&descriptor) {
-            Some(frame) => frames.push(frame),
-            None => *bad_descriptors += 1,
-        });
-        if taken == 0 {
+        let Self { receive, umem, joining, returning, bad_descriptors, .. } = self;
+        loop {
+            let most = joining.most(limit - (frames.len() - before));
+            let most = u32::try_from(most).unwrap_or(u32::MAX);
+            let taken = receive.pop(most, |descriptor| {
+                let frame = if joining.is_part(&descriptor) {
+                    joining.add(umem, &descriptor, returning)
+                } else {
+                    Some(umem.take(&descriptor).ok_or(Fault::BadDescriptor))
+                };
+                match frame {
+                    Some(Ok(frame)) => frames.push(frame),
+                    Some(Err(fault)) => *bad_descriptors += u64::from(fault.is_the_kernels()),
+                    None => {}
+                }
+            });
+            // Of parts there are more than frames: whoever gets fewer than asked for is to know
+            // that there were no more.
+            if taken == 0 || !joining.is_expected() {
+                break;
+            }
+        }
+        if frames.len() == before {
             self.refill();
         }
         frames.len() - before
+    }
+
+    /// Whether frames that are longer than a chunk arrive in several, and are put together; before
+    /// Linux 6.6 they are lost, as `too_long`.
+    #[must_use]
+    pub const fn takes_long_frames(&self) -> bool {
+        self.joining.is_expected()
     }
 
     /// The mark the program wrote for this frame: arrival time, reason and queue.
@@ -188,19 +193,24 @@ impl Socket {
     ///
     /// If a frame is another socket's.
     pub fn release(&mut self, frames: impl IntoIterator<Item = Frame>) {
-        match &mut self.fill {
+        let Self { umem, joining, fill, returning, .. } = self;
+        let chunks = frames.into_iter().filter_map(|frame| match umem.give_up(frame) {
+            Left::Chunk(chunk) => Some(chunk),
+            Left::Slot(slot) => {
+                joining.give_back(slot);
+                None
+            }
+        });
+        match fill {
             // The kernel publishes late which chunks it took, but the ring is twice as large as all
             // chunks together.
             Fill::Ring(ring) => {
-                let umem = &self.umem;
-                ring.push(frames.into_iter().map(|frame| umem.give_up(frame)));
+                ring.push(chunks);
             }
-            Fill::OtherSocket => {
-                for frame in frames {
-                    // There is room for every chunk that there is.
-                    let _ = self.returning.push(self.umem.give_up(frame));
-                }
-            }
+            // There is room for every chunk that there is.
+            Fill::OtherSocket => chunks.for_each(|chunk| {
+                let _ = returning.push(chunk);
+            }),
         }
         self.refill();
     }
@@ -247,22 +257,6 @@ impl Socket {
             }
             Err(cause) => Err(self.refusal("waking the driver", cause)),
         }
-    }
-
-    /// What it has lost since it was opened.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::System`] if the kernel will not say.
-    pub fn statistics(&self) -> Result<Statistics, Error> {
-        let told = sockopt::xdp_statistics(&self.fd)
-            .map_err(|cause| self.refusal("reading the statistics", cause))?;
-        Ok(Statistics {
-            rx_dropped: told.rx_dropped,
-            rx_ring_full: told.rx_ring_full.unwrap_or_default(),
-            fill_ring_empty: told.rx_fill_ring_empty_descs.unwrap_or_default(),
-            bad_descriptors: self.bad_descriptors,
-        })
     }
 
     fn refusal(&self, what: &str, cause: Errno) -> Error {

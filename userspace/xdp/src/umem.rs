@@ -4,6 +4,9 @@
 //! chunk, cannot be copied, and is given up when the chunk goes back.
 //! The kernel is held to the same rule: a descriptor of a chunk we hold, or one that does not lie
 //! within its chunk, is counted and not followed.
+//!
+//! Behind the chunks are slots that the kernel knows nothing of, for frames put together of several
+//! chunks (`socket/joining.rs`).
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -13,7 +16,7 @@ use zerocopy::FromBytes;
 
 use crate::mapping::Mapping;
 
-/// A received frame: the right to read one chunk until it is released.
+/// A received frame: the right to read one chunk, or one slot, until it is released.
 ///
 /// A frame that is dropped instead of released costs its queue one chunk until that is closed.
 #[derive(Debug)]
@@ -32,11 +35,25 @@ impl Frame {
     }
 }
 
+/// What a frame lay in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// A chunk of this address, to be given back to the kernel.
+    Chunk(u64),
+    /// A slot that begins there, to be used again.
+    Slot(usize),
+}
+
+/// Bytes of the mark ahead of a frame.
+const MARK: usize = size_of::<Mark>();
+
 /// The chunks of one queue's sockets.
 #[derive(Debug)]
 pub(crate) struct Umem {
     mapping: Mapping,
     chunk_bytes: usize,
+    /// Bytes of a slot: a mark and the longest frame.
+    slot_bytes: usize,
     /// By chunk: whether a [`Frame`] stands for it.
     ///
     /// A chunk is one socket's at a time, so that reading and setting need not be one step.
@@ -45,22 +62,38 @@ pub(crate) struct Umem {
 }
 
 impl Umem {
-    /// Maps `chunks` chunks of `chunk_bytes`, all the kernel's to fill.
-    pub(crate) fn new(chunks: u32, chunk_bytes: u32) -> rustix::io::Result<Self> {
+    /// Maps `chunks` chunks of `chunk_bytes`, all the kernel's to fill, and `slots` slots for frames
+    /// of up to `longest_frame` bytes.
+    pub(crate) fn new(
+        (chunks, chunk_bytes): (u32, u32),
+        (slots, longest_frame): (u32, u32),
+    ) -> rustix::io::Result<Self> {
         static NEXT_ID: AtomicU32 = AtomicU32::new(0);
         let (chunks, chunk_bytes) = (chunks as usize, chunk_bytes as usize);
+        let slot_bytes = (MARK + longest_frame as usize).next_multiple_of(64);
         Ok(Self {
-            mapping: Mapping::anonymous(chunks * chunk_bytes)?,
+            mapping: Mapping::anonymous(chunks * chunk_bytes + slots as usize * slot_bytes)?,
             chunk_bytes,
+            slot_bytes,
             held: (0..chunks).map(|_| AtomicBool::new(false)).collect(),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         })
     }
 
-    /// The memory's address and length, for registration.
+    /// The address and length of the chunks' memory, for registration.
     pub(crate) fn range(&self) -> (u64, u64) {
         let start = self.mapping.at::<u8>(0, 0).map_or(0, |start| start.as_ptr() as u64);
-        (start, self.mapping.length() as u64)
+        (start, self.chunks_bytes() as u64)
+    }
+
+    /// Bytes of all chunks, behind which the slots begin.
+    const fn chunks_bytes(&self) -> usize {
+        self.held.len() * self.chunk_bytes
+    }
+
+    /// Where each slot begins.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = usize> + use<> {
+        (self.chunks_bytes()..self.mapping.length()).step_by(self.slot_bytes)
     }
 
     /// The address of every chunk.
@@ -74,7 +107,7 @@ impl Umem {
         let offset = usize::try_from(descriptor.addr).ok()?;
         let length = descriptor.len as usize;
         let within = offset % self.chunk_bytes;
-        if within < size_of::<Mark>() || within + length > self.chunk_bytes {
+        if within < MARK || within + length > self.chunk_bytes {
             return None;
         }
         let held = self.held.get(offset / self.chunk_bytes)?;
@@ -85,17 +118,41 @@ impl Umem {
         Some(Frame { owner: self.id, offset, length })
     }
 
-    /// Gives a frame's chunk up; returns its address.
+    /// Gives a frame up; returns what it lay in.
     ///
     /// # Panics
     ///
     /// If the frame is another queue's.
-    pub(crate) fn give_up(&self, frame: Frame) -> u64 {
+    pub(crate) fn give_up(&self, frame: Frame) -> Left {
         self.assert_owner(&frame);
         let chunk = frame.offset / self.chunk_bytes;
+        let Some(held) = self.held.get(chunk) else {
+            return Left::Slot(frame.offset - MARK);
+        };
         // Relaxed: the ring that the chunk goes back by orders this ahead of its next use.
-        self.held[chunk].store(false, Ordering::Relaxed);
-        (chunk * self.chunk_bytes) as u64
+        held.store(false, Ordering::Relaxed);
+        Left::Chunk((chunk * self.chunk_bytes) as u64)
+    }
+
+    /// Copies a part of a frame into its slot, behind the `length` bytes that are there, and its
+    /// mark ahead of the first; returns how many are there then, or `None` if they do not fit.
+    pub(crate) fn append(&self, slot: usize, length: usize, part: &Frame) -> Option<usize> {
+        let ahead = if length == 0 { MARK } else { 0 };
+        let (from, count) = (part.offset - ahead, part.length + ahead);
+        let at = slot + MARK + length - ahead;
+        if at + count > slot + self.slot_bytes {
+            return None;
+        }
+        let (from, to) = (self.mapping.at::<u8>(from, count)?, self.mapping.at::<u8>(at, count)?);
+        // SAFETY: both ranges lie within the mapping, the one in a chunk that is held and the other
+        // in a slot, which the kernel does not know and of which no frame is there yet.
+        unsafe { to.copy_from_nonoverlapping(from, count) };
+        Some(length + part.length)
+    }
+
+    /// The frame in a slot into which `length` bytes of it were copied.
+    pub(crate) const fn joined(&self, slot: usize, length: usize) -> Frame {
+        Frame { owner: self.id, offset: slot + MARK, length }
     }
 
     /// The frame's bytes.
@@ -115,17 +172,18 @@ impl Umem {
     /// If the frame is another queue's.
     pub(crate) fn mark(&self, frame: &Frame) -> Mark {
         self.assert_owner(frame);
-        let bytes = self.slice(frame.offset - size_of::<Mark>(), size_of::<Mark>());
+        let bytes = self.slice(frame.offset - MARK, MARK);
         Mark::read_from_bytes(bytes).unwrap_or(Mark { arrival_ns: 0, reason: 0, queue: 0 })
     }
 
-    /// Bytes of a chunk that is held, as `take` has checked.
+    /// Bytes of a chunk that is held, as `take` has checked, or of a slot.
     fn slice(&self, offset: usize, length: usize) -> &[u8] {
         let Some(start) = self.mapping.at::<u8>(offset, length) else {
             return &[];
         };
         // SAFETY: the bytes lie within the mapping; the kernel does not write to a chunk between
-        // handing it over and getting it back, and a frame borrowed here cannot go back meanwhile.
+        // handing it over and getting it back, nor we to a slot while its frame is there, and a
+        // frame borrowed here cannot go back meanwhile.
         unsafe { std::slice::from_raw_parts(start.as_ptr(), length) }
     }
 
@@ -149,18 +207,18 @@ mod tests {
 
     #[test]
     fn a_chunk_is_handed_over_once_until_it_goes_back() {
-        let umem = Umem::new(4, 2048).unwrap();
+        let umem = Umem::new((4, 2048), (0, 0)).unwrap();
         let frame = umem.take(&descriptor(2048 + 256, 60)).unwrap();
         assert_eq!(umem.bytes(&frame).len(), 60);
         assert!(umem.take(&descriptor(2048 + 256, 60)).is_none());
         assert!(umem.take(&descriptor(2048 + 512, 60)).is_none());
-        assert_eq!(umem.give_up(frame), 2048);
+        assert_eq!(umem.give_up(frame), Left::Chunk(2048));
         assert!(umem.take(&descriptor(2048 + 256, 60)).is_some());
     }
 
     #[test]
     fn a_descriptor_outside_its_chunk_is_not_followed() {
-        let umem = Umem::new(4, 2048).unwrap();
+        let umem = Umem::new((4, 2048), (0, 0)).unwrap();
         assert!(umem.take(&descriptor(4 * 2048 + 256, 60)).is_none());
         assert!(umem.take(&descriptor(256, 1793)).is_none());
         assert!(umem.take(&descriptor(15, 60)).is_none());
@@ -168,10 +226,22 @@ mod tests {
     }
 
     #[test]
+    fn a_slot_is_no_chunk_of_the_kernels() {
+        let umem = Umem::new((4, 2048), (2, 9000)).unwrap();
+        let slots: Vec<_> = umem.slots().collect();
+        assert_eq!(slots, [8192, 8192 + 9024]);
+        assert_eq!(umem.range().1, 8192);
+        assert!(umem.take(&descriptor(8192 + 256, 60)).is_none());
+        let frame = umem.joined(slots[1], 60);
+        assert_eq!(umem.bytes(&frame), [0; 60]);
+        assert_eq!(umem.give_up(frame), Left::Slot(slots[1]));
+    }
+
+    #[test]
     #[should_panic(expected = "of its own queue")]
     fn a_frame_is_not_read_by_another_queue() {
-        let one = Umem::new(1, 2048).unwrap();
-        let other = Umem::new(1, 2048).unwrap();
+        let one = Umem::new((1, 2048), (0, 0)).unwrap();
+        let other = Umem::new((1, 2048), (0, 0)).unwrap();
         let frame = one.take(&descriptor(256, 60)).unwrap();
         let _ = other.bytes(&frame);
     }

@@ -20,7 +20,8 @@ use calltap_xdp::{
 use wire::{Wire, in_namespace, ip};
 
 fn load() -> Filter {
-    Filter::load(LoadOptions { max_endpoints: 64 }).expect("the program loads")
+    Filter::load(LoadOptions { max_endpoints: 64, ..LoadOptions::default() })
+        .expect("the program loads")
 }
 
 /// Whether any XDP program is attached, as `ip` tells.

@@ -15,7 +15,8 @@ use wire::{Wire, in_namespace, receive};
 const TARGET: &str = "192.0.2.1:16384";
 const PEER: &str = "198.51.100.2:20000";
 
-const SMALL: Geometry = Geometry { frames: 512, chunk_bytes: 2048, receive_ring: 256 };
+const SMALL: Geometry =
+    Geometry { frames: 512, chunk_bytes: 2048, receive_ring: 256, longest_frame: 0 };
 
 /// A filter attached to the far end, with a socket on each queue and a warrant in force.
 fn capture(wire: &Wire, wish: AttachWish, geometry: Geometry) -> (Filter, Vec<Socket>, AttachMode) {
@@ -183,7 +184,8 @@ fn every_frame_is_filtered_or_delivered_and_none_twice() {
 fn a_reader_that_sleeps_loses_what_its_rings_do_not_hold_and_the_sum_holds() {
     in_namespace(|| {
         let wire = Wire::lay();
-        let geometry = Geometry { frames: 1024, chunk_bytes: 2048, receive_ring: 64 };
+        let geometry =
+            Geometry { frames: 1024, chunk_bytes: 2048, receive_ring: 64, longest_frame: 0 };
         let (mut filter, mut sockets, _) = capture(&wire, AttachWish::Auto, geometry);
         open(&mut filter, TARGET, u64::MAX);
         let media = frames::udp(TARGET, PEER);
@@ -207,7 +209,8 @@ fn a_reader_that_sleeps_loses_what_its_rings_do_not_hold_and_the_sum_holds() {
 fn a_reader_that_keeps_its_frames_starves_the_kernel_and_recovers() {
     in_namespace(|| {
         let wire = Wire::lay();
-        let geometry = Geometry { frames: 64, chunk_bytes: 2048, receive_ring: 256 };
+        let geometry =
+            Geometry { frames: 64, chunk_bytes: 2048, receive_ring: 256, longest_frame: 0 };
         let (mut filter, mut sockets, _) = capture(&wire, AttachWish::Auto, geometry);
         open(&mut filter, TARGET, u64::MAX);
         let media = frames::udp(TARGET, PEER);
@@ -258,7 +261,8 @@ fn signalling_and_fragments_have_a_socket_of_their_own_and_its_chunks_go_round()
         in_namespace(move || {
             let wire = Wire::lay();
             // Fewer chunks than frames sent: none may be lost on its way back to the kernel.
-            let geometry = Geometry { frames: 64, chunk_bytes: 2048, receive_ring: 64 };
+            let geometry =
+                Geometry { frames: 64, chunk_bytes: 2048, receive_ring: 64, longest_frame: 0 };
             let (mut filter, mut media, _) = capture(&wire, wish, geometry);
             let mut signalling: Vec<_> =
                 media.iter().map(|socket| socket.for_signalling(64).expect("a socket")).collect();

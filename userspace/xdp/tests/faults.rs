@@ -115,7 +115,8 @@ const RING: u32 = 64;
 fn a_frozen_reader_loses_exactly_what_exceeds_its_ring() {
     for (frames, lost) in [(1, 0), (63, 0), (64, 0), (65, 1), (300, 236)] {
         pinned(move || {
-            let geometry = Geometry { frames: 1024, chunk_bytes: 2048, receive_ring: RING };
+            let geometry =
+                Geometry { frames: 1024, chunk_bytes: 2048, receive_ring: RING, longest_frame: 0 };
             let mut rig = Rig::new(geometry, AttachWish::Native);
             rig.send(frames, 160);
             let received = count(&rig.take());
@@ -128,7 +129,8 @@ fn a_frozen_reader_loses_exactly_what_exceeds_its_ring() {
 #[test]
 fn a_starved_fill_ring_loses_exactly_what_exceeds_the_chunks() {
     pinned(|| {
-        let geometry = Geometry { frames: 64, chunk_bytes: 2048, receive_ring: 256 };
+        let geometry =
+            Geometry { frames: 64, chunk_bytes: 2048, receive_ring: 256, longest_frame: 0 };
         let mut rig = Rig::new(geometry, AttachWish::Native);
         rig.send(100, 160);
         let kept = rig.take();
@@ -147,7 +149,8 @@ fn a_starved_fill_ring_loses_exactly_what_exceeds_the_chunks() {
 #[test]
 fn a_queue_without_a_socket_loses_its_frames_in_the_filter_alone() {
     pinned(|| {
-        let geometry = Geometry { frames: 512, chunk_bytes: 2048, receive_ring: 256 };
+        let geometry =
+            Geometry { frames: 512, chunk_bytes: 2048, receive_ring: 256, longest_frame: 0 };
         let wire = Wire::lay();
         let mut filter = Filter::load(LoadOptions::default()).expect("the program loads");
         filter.attach(&wire.far, AttachWish::Native).expect("attached");
@@ -170,7 +173,8 @@ fn a_queue_without_a_socket_loses_its_frames_in_the_filter_alone() {
 #[test]
 fn a_socket_that_is_closed_loses_its_queues_frames_in_the_filter_alone() {
     pinned(|| {
-        let geometry = Geometry { frames: 512, chunk_bytes: 2048, receive_ring: 256 };
+        let geometry =
+            Geometry { frames: 512, chunk_bytes: 2048, receive_ring: 256, longest_frame: 0 };
         let mut rig = Rig::new(geometry, AttachWish::Native);
         rig.send(9, 160);
         assert_eq!(count(&rig.take()), 9);
@@ -183,7 +187,8 @@ fn a_socket_that_is_closed_loses_its_queues_frames_in_the_filter_alone() {
 #[test]
 fn frames_longer_than_a_chunk_are_lost_at_the_socket_alone() {
     pinned(|| {
-        let geometry = Geometry { frames: 512, chunk_bytes: 2048, receive_ring: 256 };
+        let geometry =
+            Geometry { frames: 512, chunk_bytes: 2048, receive_ring: 256, longest_frame: 0 };
         let mut rig = Rig::new(geometry, AttachWish::Generic);
         rig.send(7, 1900);
         rig.send(3, 160);

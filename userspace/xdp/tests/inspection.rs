@@ -112,7 +112,9 @@ fn key(port: u16) -> Endpoint {
 fn an_honest_filter_is_found_honest_however_large_it_is() {
     let Some(_alone) = alone() else { return };
     in_namespace(|| {
-        let mut filter = Filter::load(LoadOptions { max_endpoints: 20_000 }).expect("loaded");
+        let mut filter =
+            Filter::load(LoadOptions { max_endpoints: 20_000, ..LoadOptions::default() })
+                .expect("loaded");
         let until = clock::boot_ns() + 60_000_000_000;
         filter.set_signalling_ports(&[5060, 5061]);
         filter.set_signalling_deadline(until);
@@ -140,7 +142,8 @@ fn an_honest_filter_is_found_honest_however_large_it_is() {
 fn what_an_intruder_opens_closes_or_alters_is_mended_and_told() {
     let Some(_alone) = alone() else { return };
     in_namespace(|| {
-        let mut filter = Filter::load(LoadOptions { max_endpoints: 64 }).expect("loaded");
+        let mut filter = Filter::load(LoadOptions { max_endpoints: 64, ..LoadOptions::default() })
+            .expect("loaded");
         let until = clock::boot_ns() + 60_000_000_000;
         filter.set_signalling_ports(&[5060]);
         filter.set_signalling_deadline(until);
@@ -191,7 +194,8 @@ fn a_program_taken_off_is_attached_again_and_one_in_its_place_is_told_once() {
     let Some(_alone) = alone() else { return };
     in_namespace(|| {
         let wire = Wire::lay();
-        let mut filter = Filter::load(LoadOptions { max_endpoints: 64 }).expect("loaded");
+        let mut filter = Filter::load(LoadOptions { max_endpoints: 64, ..LoadOptions::default() })
+            .expect("loaded");
         filter.attach(&wire.far, AttachWish::Auto).expect("attached");
         assert_eq!(inspect(&mut filter), []);
 
@@ -211,7 +215,8 @@ fn a_program_taken_off_is_attached_again_and_one_in_its_place_is_told_once() {
         assert_eq!(inspect(&mut filter), [again]);
 
         detach();
-        let mut another = Filter::load(LoadOptions { max_endpoints: 1 }).expect("loaded");
+        let mut another = Filter::load(LoadOptions { max_endpoints: 1, ..LoadOptions::default() })
+            .expect("loaded");
         another.attach(&wire.far, AttachWish::Auto).expect("attached");
         let found = inspect(&mut filter);
         assert!(matches!(&found[..], [Discrepancy::Replaced { .. }]), "{found:?}");

@@ -155,7 +155,8 @@ fn counter(reason: Reason) -> Counter {
 
 /// The filter and the desk told the same, and a socket for what is kept.
 fn told() -> (Filter, Desk, Socket) {
-    let mut filter = Filter::load(LoadOptions { max_endpoints: 64 }).expect("the program loads");
+    let mut filter = Filter::load(LoadOptions { max_endpoints: 64, ..LoadOptions::default() })
+        .expect("the program loads");
     let loopback = Interface::open("lo").expect("lo");
     let socket = Socket::open(&loopback, 0, Geometry::default()).expect("a socket on lo");
     filter.register(&socket).expect("registered");

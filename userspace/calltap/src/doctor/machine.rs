@@ -60,7 +60,7 @@ fn capabilities() -> Finding {
 
 /// Loads the filter for real and lets it go again: nothing is attached.
 fn program() -> Finding {
-    match Filter::load(LoadOptions { max_endpoints: 1024 }) {
+    match Filter::load(LoadOptions { max_endpoints: 1024, ..LoadOptions::default() }) {
         Ok(_) => Finding::fine("XDP program", "passes this kernel's verifier"),
         Err(cause) => Finding::lacking("XDP program", "does not load", cause.to_string()),
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use calltap_ebpf::abi::{Mode, port_bit};
 
-use super::{Filter, OBJECT, attach};
+use super::{Filter, attach};
 use crate::Error;
 
 /// The loaded program and its settings.
@@ -44,6 +44,6 @@ impl Filter {
             self.max_endpoints,
             config.prefilter_mask,
         );
-        Ok(Identity { tag, object: OBJECT, settings })
+        Ok(Identity { tag, object: self.object, settings })
     }
 }

@@ -11,18 +11,33 @@ pub struct Geometry {
     pub chunk_bytes: u32,
     /// Frames that may wait to be received: the burst that is survived without the reader.
     pub receive_ring: u32,
+    /// Bytes of the longest frame there may be: where a chunk does not hold it, it comes in several,
+    /// which are put together; 0 where a frame longer than a chunk is none of the interface's.
+    pub longest_frame: u32,
 }
 
 impl Geometry {
     /// Chunks that hold a whole frame of an interface of this MTU, with a ring of 4096 frames and
     /// as many again in the reader's hands.
     ///
-    /// Beyond an MTU of 3818 a frame may be longer than the longest chunk; it is then counted as
-    /// `rx_dropped`.
+    /// Beyond an MTU of 3818 a frame may be longer than the longest chunk; it then comes in several.
     #[must_use]
     pub const fn for_mtu(mtu: u32) -> Self {
-        let short = mtu.saturating_add(LINK_HEADERS) <= 2048 - HEADROOM;
-        Self { frames: 8192, chunk_bytes: if short { 2048 } else { 4096 }, receive_ring: 4096 }
+        let longest_frame = mtu.saturating_add(LINK_HEADERS);
+        let chunk_bytes = if longest_frame <= 2048 - HEADROOM { 2048 } else { 4096 };
+        // Cards that carry jumbo frames carry this much, whatever they were told.
+        let longest_frame = if longest_frame > 4096 - HEADROOM && longest_frame < JUMBO {
+            JUMBO
+        } else {
+            longest_frame
+        };
+        Self { frames: 8192, chunk_bytes, receive_ring: 4096, longest_frame }
+    }
+
+    /// Whether there may be frames that a chunk does not hold.
+    #[must_use]
+    pub const fn exceeds_a_chunk(&self) -> bool {
+        self.longest_frame > self.chunk_bytes - HEADROOM
     }
 
     /// The same with so many frames in circulation, half of which may wait to be received: the
@@ -38,6 +53,7 @@ impl Geometry {
             frames: ring_size(self.frames),
             chunk_bytes: self.chunk_bytes.clamp(2048, 4096).next_power_of_two(),
             receive_ring: ring_size(self.receive_ring),
+            longest_frame: self.longest_frame.min(LONGEST),
         }
     }
 
@@ -67,6 +83,12 @@ const HEADROOM: u32 = 256;
 /// Bytes of an Ethernet header with two VLAN tags.
 const LINK_HEADERS: u32 = 22;
 
+/// Bytes of what hardware calls a jumbo frame.
+const JUMBO: u32 = 9216;
+
+/// No frame is longer: an IP packet of 65,535 bytes with its link headers.
+const LONGEST: u32 = 65_535 + LINK_HEADERS;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,16 +102,33 @@ mod tests {
     }
 
     #[test]
+    fn only_frames_that_no_chunk_holds_come_in_several() {
+        for (mtu, several) in [(1500, false), (1771, false), (3818, false), (3819, true)] {
+            assert_eq!(Geometry::for_mtu(mtu).exceeds_a_chunk(), several, "{mtu}");
+        }
+    }
+
+    #[test]
     fn half_of_the_frames_may_wait_to_be_received() {
         let many = Geometry::for_mtu(9000).with_frames(65_536);
-        assert_eq!(many, Geometry { frames: 65_536, chunk_bytes: 4096, receive_ring: 32_768 });
+        let longest_frame = 9216;
+        assert_eq!(
+            many,
+            Geometry { frames: 65_536, chunk_bytes: 4096, receive_ring: 32_768, longest_frame }
+        );
         assert_eq!(Geometry::for_mtu(1500).with_frames(8192), Geometry::for_mtu(1500));
     }
 
     #[test]
     fn odd_sizes_are_rounded_up_to_what_rings_need() {
-        let odd = Geometry { frames: 511, chunk_bytes: 3000, receive_ring: 0 }.rounded();
-        assert_eq!(odd, Geometry { frames: 512, chunk_bytes: 4096, receive_ring: 64 });
+        let odd =
+            Geometry { frames: 511, chunk_bytes: 3000, receive_ring: 0, longest_frame: u32::MAX };
+        let odd = odd.rounded();
+        let longest_frame = LONGEST;
+        assert_eq!(
+            odd,
+            Geometry { frames: 512, chunk_bytes: 4096, receive_ring: 64, longest_frame }
+        );
         assert_eq!(odd.fill_ring(), 1024);
     }
 }

@@ -20,7 +20,7 @@ use rustix::{
     },
 };
 
-use super::{BindMode, Fill, Geometry, Socket, geometry};
+use super::{BindMode, Fill, Geometry, Joining, Socket, geometry, joining};
 use crate::{
     Error, Interface, error,
     mapping::Mapping,
@@ -45,7 +45,9 @@ pub(super) fn open(interface: &Interface, queue: u32, geometry: Geometry) -> Res
 
     let fd = socket_with(AddressFamily::XDP, SocketType::RAW, SocketFlags::CLOEXEC, None)
         .map_err(refused("opening an AF_XDP socket"))?;
-    let umem = Umem::new(geometry.frames, geometry.chunk_bytes)
+    // For either socket of the queue.
+    let slots = if geometry.exceeds_a_chunk() { 2 * joining::SLOTS } else { 0 };
+    let umem = Umem::new((geometry.frames, geometry.chunk_bytes), (slots, geometry.longest_frame))
         .map_err(refused("allocating memory for frames"))?;
     register(&fd, &umem, geometry).map_err(refused("registering memory for frames"))?;
     size_rings(&fd, geometry).map_err(refused("sizing the rings"))?;
@@ -61,11 +63,13 @@ pub(super) fn open(interface: &Interface, queue: u32, geometry: Geometry) -> Res
 
     // Some drivers never look again at a fill ring that was empty when they took the socket.
     fill.push(umem.chunks());
-    let mode = bind_queue(&fd, interface, queue)?;
+    let (mode, several) = bind_queue(&fd, interface, queue, geometry.exceeds_a_chunk())?;
+    let slots = if several { joining::SLOTS } else { 0 };
     Ok(Socket {
         fd,
         receive,
         fill: Fill::Ring(fill),
+        joining: Joining::within(umem.slots().take(slots as usize)),
         umem: Arc::new(umem),
         interface: interface.clone(),
         queue,
@@ -92,10 +96,13 @@ pub(super) fn open_beside(first: &Socket, receive_ring_size: u32) -> Result<Sock
         shared_umem_fd: first.fd.as_fd(),
     };
     bind(&fd, &address).map_err(refused("binding the queue a second time"))?;
+    // The kernel takes it to expect what the first does.
+    let slots = if first.takes_long_frames() { joining::SLOTS as usize } else { 0 };
     Ok(Socket {
         fd,
         receive,
         fill: Fill::OtherSocket,
+        joining: Joining::within(first.umem.slots().skip(slots).take(slots)),
         umem: Arc::clone(&first.umem),
         interface: interface.clone(),
         queue,
@@ -145,17 +152,28 @@ fn map_ring<T>(
     Mapping::shared(fd.as_fd(), length, place)
 }
 
-/// Binds the socket, and asks the kernel how.
+/// Binds the socket, and asks the kernel how; also says whether frames may come in several chunks,
+/// which kernels before 6.6 refuse.
 ///
 /// A queue that is taken may be that of a program which has just ended, and is waited for.
 /// Asked for neither mode, the kernel tries zero-copy and then copies; some drivers fail half-way,
 /// so that copying is then asked for by name.
-fn bind_queue(fd: &OwnedFd, interface: &Interface, queue: u32) -> Result<BindMode, Error> {
+fn bind_queue(
+    fd: &OwnedFd,
+    interface: &Interface,
+    queue: u32,
+    mut several: bool,
+) -> Result<(BindMode, bool), Error> {
     let wakeup = SocketAddrXdpFlags::XDP_USE_NEED_WAKEUP;
+    let chunks = |several| match several {
+        true => SocketAddrXdpFlags::XDP_USE_SG,
+        false => SocketAddrXdpFlags::empty(),
+    };
     let try_bind = |flags| bind(fd, &SocketAddrXdp::new(flags, interface.index(), queue));
     let begun = Instant::now();
     let bound = loop {
-        match try_bind(wakeup) {
+        match try_bind(wakeup | chunks(several)) {
+            Err(Errno::INVAL) if several => several = false,
             Err(Errno::BUSY) if begun.elapsed() < LINGERING => thread::sleep(LINGERING / 50),
             bound => break bound,
         }
@@ -165,16 +183,13 @@ fn bind_queue(fd: &OwnedFd, interface: &Interface, queue: u32) -> Result<BindMod
         Err(Errno::BUSY) => {
             return Err(Error::QueueBusy { interface: interface.name().into(), queue });
         }
-        Err(first) => try_bind(wakeup | SocketAddrXdpFlags::XDP_COPY)
+        Err(first) => try_bind(wakeup | chunks(several) | SocketAddrXdpFlags::XDP_COPY)
             .map_err(|_| refusal(interface, queue, "binding the queue", first))?,
     }
     let options = sockopt::xdp_options(fd)
         .map_err(|cause| refusal(interface, queue, "asking how it was bound", cause))?;
-    Ok(if options.contains(XdpOptionsFlags::XDP_OPTIONS_ZEROCOPY) {
-        BindMode::ZeroCopy
-    } else {
-        BindMode::Copy
-    })
+    let zero_copy = options.contains(XdpOptionsFlags::XDP_OPTIONS_ZEROCOPY);
+    Ok((if zero_copy { BindMode::ZeroCopy } else { BindMode::Copy }, several))
 }
 
 fn refusal(interface: &Interface, queue: u32, step: &'static str, cause: Errno) -> Error {
