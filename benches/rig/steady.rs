@@ -20,9 +20,6 @@ use crate::tool::{Running, Tool};
 /// Rates are tried from here on, frames a second.
 const FIRST: u32 = 50_000;
 
-/// As many as one CPU can put on the link at a pace.
-const MOST: u32 = 800_000;
-
 /// A rate is known once two differ in loss, and by no more than a seventh.
 const CLOSE: u32 = 7;
 
@@ -45,7 +42,7 @@ pub(crate) fn steady(plan: &Plan, dir: &Path, figures: &mut Figures) -> Result<(
         let (sent, wanted) = match halves {
             Some(halves) => {
                 let rate = rate / 2 * halves;
-                (rate.into(), load.send(rate, HELD)?)
+                (rate.into(), load.send(rate, HELD)?.0)
             }
             None => load.send_all(plan.frames)?,
         };
@@ -119,13 +116,13 @@ impl Load {
         pass
     }
 
-    /// Sends `a_second` frames each second, for so many seconds; gives how many.
-    fn send(&mut self, a_second: u32, seconds: u32) -> Result<u64> {
+    /// Sends `a_second` frames each second, for so many seconds; gives how many, and whether they
+    /// could be sent at that pace.
+    fn send(&mut self, a_second: u32, seconds: u32) -> Result<(u64, bool)> {
         let pass = self.next(u64::from(a_second) * u64::from(seconds));
         let time = calls::speak(&self.link, pass, a_second)?.as_secs_f64();
-        ensure!(time < f64::from(seconds) * 1.05, "{a_second} a second is more than can be sent");
         self.running.settle();
-        Ok(pass.frames)
+        Ok((pass.frames, time < f64::from(seconds) * 1.05))
     }
 
     /// Sends so many frames as fast as can be; gives how many a second, and how many the link took.
@@ -136,15 +133,16 @@ impl Load {
         Ok((taken as f64 / blast.time.as_secs_f64(), taken))
     }
 
-    /// The highest rate of the target's media that it was seen to take without loss.
+    /// The highest rate of the target's media that it was seen to take without loss: where it takes
+    /// all that can be sent at a pace, that.
     fn no_drop_rate(mut self) -> Result<u32> {
         let (mut taken, mut lossy) = (None, None);
         let mut lost = self.running.lost()?;
         let mut rate = FIRST;
-        while rate <= MOST {
-            self.send(rate, TRIAL)?;
+        loop {
+            let (_, in_time) = self.send(rate, TRIAL)?;
             let now = self.running.lost()?;
-            let side = if now == lost { &mut taken } else { &mut lossy };
+            let side = if now == lost && in_time { &mut taken } else { &mut lossy };
             *side = Some(rate);
             lost = now;
             rate = match (taken, lossy) {
@@ -155,7 +153,6 @@ impl Load {
             };
             ensure!(rate > 1_000, "it takes no rate without loss");
         }
-        Ok(taken.unwrap_or(FIRST))
     }
 
     /// Stops it; gives what it counted, and how many frames it wrote of what was sent at last.
