@@ -187,6 +187,19 @@ impl Umem {
         unsafe { std::slice::from_raw_parts(start.as_ptr(), length) }
     }
 
+    /// Writes into a chunk what the kernel would: a mark, and behind it a frame of one byte over and
+    /// over.
+    #[cfg(test)]
+    pub(crate) fn write(&self, frame: &Frame, mark: &[u8], byte: u8) {
+        let mark_at = self.mapping.at::<u8>(frame.offset - MARK, MARK).unwrap();
+        let at = self.mapping.at::<u8>(frame.offset, frame.length).unwrap();
+        assert_eq!(mark.len(), MARK);
+        // SAFETY: the mark's bytes lie within the mapping, ahead of the frame, and nobody reads them.
+        unsafe { mark_at.copy_from_nonoverlapping(std::ptr::NonNull::from(mark).cast(), MARK) };
+        // SAFETY: the frame's bytes lie within the mapping, and nobody reads them.
+        unsafe { at.write_bytes(byte, frame.length) };
+    }
+
     fn assert_owner(&self, frame: &Frame) {
         assert_eq!(
             frame.owner, self.id,
