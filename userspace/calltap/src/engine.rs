@@ -38,7 +38,7 @@ use crate::resume::Unfinished;
 use crate::signalling::{self, Closing, Reach, Request};
 use crate::wire::{Bound, Wire};
 use crate::worker::Worker;
-use crate::{recording, worker, writer};
+use crate::{delivery, recording, worker, writer};
 
 /// Empty buffers for each worker: what the threads behind it may lag.
 const BATCHES: usize = 64;
@@ -112,7 +112,7 @@ impl Engine {
         let (requests, requested) = unbounded();
         let (heard_from, heard) = bounded(queues * BATCHES);
         // Room for every chunk that there is, so that a worker's hand-over never fails.
-        let (deliver, delivered) = bounded(queues * CHUNKS + CHUNKS + 1024);
+        let (deliver, delivered) = bounded(queues * CHUNKS + CHUNKS + delivery::PLACES);
         let batches = Pool::new(queues * BATCHES, Batch::default);
         let chunks = Pool::new(queues * CHUNKS, Chunk::default);
         let mut workers_told = Vec::new();
@@ -158,7 +158,7 @@ impl Engine {
             filter: wire.filter,
             workers: workers_told,
             recorder: deliver.clone(),
-            chunks: live.signalling_chunks.clone(),
+            chunks: [live.signalling_chunks.clone(), live.chunks.clone()],
             recorded,
             clock,
             busy_poll: config.busy_poll,
@@ -181,7 +181,7 @@ impl Engine {
             let ordered = |order| {
                 let _ = execute.send(Request::Execute(Box::new(order)));
             };
-            let delivered = (&delivered, &horizon);
+            let delivered = (&delivered, horizon);
             writer::write(recorder, delivered, clock, stopped, seen, ordered, &teller)
         })?;
         // A frame that comes from now on finds everything in its place.

@@ -13,12 +13,13 @@ use crossbeam::channel::Sender;
 
 use crate::batch::Batch;
 use crate::content::{Content, Doubt, Seen};
+use crate::delivery;
 use crate::horizon::Progress;
 use crate::pool::{Lent, Pool};
 use crate::recorder::Delivery;
 
-/// A chunk is handed over when it is this old, full or not: so long may a queue that has little to
-/// say hold back the others.
+/// A chunk is handed over when it is this old, full or not, unless the recorder takes nothing: so
+/// long may a queue that has little to say hold back the others.
 const CHUNK_AGE: Duration = Duration::from_millis(20);
 
 /// Frames whose calls are brought near at once.
@@ -213,10 +214,11 @@ impl Intake {
     /// Hands over what has waited long enough; all of it when it is the `last` time.
     pub fn hand_over(&mut self, last: bool) {
         let due = |since: &Instant, age| last || since.elapsed() >= age;
+        let fresh = last || delivery::is_awake(&self.recorder);
         if self.open.batch.as_ref().is_some_and(|(_, since)| due(since, BATCH_AGE)) {
             self.show_batch();
         }
-        if self.open.chunk.as_ref().is_some_and(|(_, since)| due(since, CHUNK_AGE)) {
+        if fresh && self.open.chunk.as_ref().is_some_and(|(_, since)| due(since, CHUNK_AGE)) {
             hand_over(&mut self.open, &self.recorder, &self.recorded);
         }
         if self.open.batch.is_none() {

@@ -17,6 +17,7 @@ pub mod config;
 pub mod confine;
 pub mod console;
 pub mod content;
+pub mod delivery;
 pub mod demo;
 pub mod docket;
 pub mod doctor;

@@ -7,6 +7,7 @@ use calltap_xdp::clock::{self, Offset};
 use calltap_xdp::{Counter, Counters, Statistics};
 use crossbeam::channel::Sender;
 
+use crate::delivery;
 use crate::intake::Tally;
 use crate::recorder::{Delivery, Note};
 
@@ -110,7 +111,7 @@ impl Reporter {
             let grown = frames.saturating_sub(*told);
             let lost = LostThere { whose, place, frames: grown, from_ns: *from_ns, to_ns };
             // What the recorder has no room for now is told the next time.
-            if grown == 0 || self.recorder.try_send(Delivery::Note(Note::Lost(lost))).is_ok() {
+            if grown == 0 || delivery::tell(&self.recorder, Note::Lost(lost)).is_ok() {
                 (*told, *from_ns) = (frames.max(*told), to_ns);
             }
         }

@@ -124,6 +124,8 @@ pub enum Note {
     Altered(&'static str, String),
     /// So many endpoints of calls did not get into the kernel's map, for this reason.
     Unopened(u64, String),
+    /// So many notes found no room while the recorder was behind: what they say of calls is lost.
+    Untold(u64),
 }
 
 /// What the recorder is handed by the other threads.
@@ -405,6 +407,15 @@ impl Recorder {
                 let details = [("endpoints", endpoints.to_string()), ("cause", cause)];
                 let details = details.each_ref().map(|(name, text)| (*name, text.as_str()));
                 if let Err(cause) = self.store.audit("media-not-opened", &details) {
+                    error!("{cause}");
+                }
+            }
+            Note::Untold(notes) => {
+                self.failed = true;
+                error!("{notes} notes on calls found no room: the ledger of calls lacks them");
+                let details = [("notes", notes.to_string())];
+                let details = details.each_ref().map(|(name, text)| (*name, text.as_str()));
+                if let Err(cause) = self.store.audit("notes-lost", &details) {
                     error!("{cause}");
                 }
             }

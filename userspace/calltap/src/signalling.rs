@@ -17,6 +17,7 @@ use hdrhistogram::Histogram;
 use tracing::error;
 
 use crate::content::{Command, Content, Doubt, Network};
+use crate::delivery::{self, Waiting};
 use crate::follow::{Effects, Follower, Order, Rules};
 use crate::hearing::Hearing;
 use crate::horizon::Progress;
@@ -45,8 +46,8 @@ pub struct Reach {
     pub workers: Vec<Sender<Told>>,
     /// The recorder.
     pub recorder: Sender<Delivery>,
-    /// Empty chunks of this thread.
-    pub chunks: Pool<Chunk>,
+    /// Empty chunks of this thread, and the workers', of which it takes where it has none.
+    pub chunks: [Pool<Chunk>; 2],
     /// How far records were handed over.
     pub recorded: Progress,
     /// Turns boot time into Unix time and back.
@@ -95,7 +96,7 @@ struct Outlet {
     /// Records on their way to the recorder, and since when.
     chunk: Option<(Lent<Chunk>, Instant)>,
     /// What the recorder is to be told, once the kernel has been.
-    notes: Vec<Note>,
+    notes: Waiting,
     /// What the workers are to be told.
     commands: Vec<Command>,
     /// Warrants whose every entry may have another deadline now.
@@ -131,7 +132,8 @@ impl Effects for Outlet {
     fn record(&mut self, record: &Record<'_>) {
         for _ in 0..2 {
             if self.chunk.is_none() {
-                self.chunk = self.reach.chunks.lend().map(|chunk| (chunk, Instant::now()));
+                let lent = self.reach.chunks.iter().find_map(Pool::lend);
+                self.chunk = lent.map(|chunk| (chunk, Instant::now()));
             }
             let Some((chunk, _)) = &mut self.chunk else { break };
             if chunk.try_push(record).is_ok() {
@@ -163,10 +165,12 @@ impl Outlet {
     ///
     /// Whatever arrived until `heard` has been followed.
     fn hand_over_due(&mut self, heard: Timestamp) {
-        if self.chunk.as_ref().is_some_and(|(_, since)| since.elapsed() >= CHUNK_AGE) {
+        let is_due = |(_, since): &(_, Instant)| since.elapsed() >= CHUNK_AGE;
+        if self.chunk.as_ref().is_some_and(is_due) && delivery::is_awake(&self.reach.recorder) {
             self.hand_over();
         }
-        if self.chunk.is_none() {
+        // A record is written behind the note that its call begins.
+        if self.chunk.is_none() && self.notes.is_empty() {
             self.reach.recorded.reach(heard);
         }
     }
@@ -290,9 +294,7 @@ impl Outlet {
             self.notes.push(Note::Unopened(unopened, why));
         }
         // Waking the recorder takes longer than all of the above.
-        for note in self.notes.drain(..) {
-            let _ = self.reach.recorder.send(Delivery::Note(note));
-        }
+        self.notes.tell(&self.reach.recorder);
         opened
     }
 }
@@ -310,7 +312,7 @@ pub fn follow(
     let mut outlet = Outlet {
         reach,
         chunk: None,
-        notes: Vec::new(),
+        notes: Waiting::default(),
         commands: Vec::new(),
         touched: Vec::new(),
         renewed: Vec::new(),
@@ -394,6 +396,7 @@ pub fn follow(
     outlet.report(&hearing, &mut reporter);
     follower.finish(unix_now(&outlet.reach), &mut outlet);
     outlet.publish(follower.content());
+    outlet.notes.tell_all(&outlet.reach.recorder);
     outlet.hand_over();
     outlet.reach.recorded.end();
     Closing {

@@ -34,7 +34,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// the arrival of its earliest packet.
 pub fn write(
     mut recorder: Recorder,
-    (delivered, horizon): (&Receiver<Delivery>, &Horizon),
+    (delivered, mut horizon): (&Receiver<Delivery>, Horizon),
     clock: Offset,
     stopped: impl Fn(u32),
     heard: impl Fn(CallKey, Timestamp),
@@ -73,7 +73,9 @@ pub fn write(
         merge.drain(horizon.0, |run| recorder.record_all(run.records(), &stopped));
         recorder.act();
         recorder.media_seen(&heard);
-        let written = if ended { Timestamp::MAX } else { horizon::lagged(Timestamp(now_ns)) };
+        // While chunks are few, more is written than what is sure to be all.
+        let sure = if ended { horizon } else { horizon::lagged(Timestamp(now_ns)) };
+        let written = horizon.min(sure);
         while let Some((_, note)) = ends.pop_front_if(|(due_ns, _)| *due_ns <= written.0) {
             recorder.note(note);
         }
