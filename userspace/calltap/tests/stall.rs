@@ -179,7 +179,7 @@ fn stalled(packets: u64) -> Option<Stalled> {
             disk.stall();
             phone.talk(packets);
             // Who asks is answered all the same.
-            let status = desk.run(&["status", "--json"]);
+            let status = desk.run(&["status", "evidence", "--json"]);
             assert!(!status.stdout.is_empty(), "{}", words(&status));
             disk.go_on();
             // A second in which nothing is lost, so that gaps of this one are not of the next.
