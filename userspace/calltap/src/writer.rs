@@ -58,7 +58,7 @@ pub fn write(
                     // Signalling is held on purpose until it is known whose it is.
                     let earliest = chunk.records().next();
                     if let Some(earliest) = earliest.filter(|it| it.kind() == Kind::Content) {
-                        staged_ns.saturating_record(now_ns.saturating_sub(earliest.at_ns()));
+                        let _ = staged_ns.record(now_ns.saturating_sub(earliest.at_ns()));
                     }
                     merge.push(chunk);
                 }

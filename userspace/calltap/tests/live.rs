@@ -128,6 +128,8 @@ fn a_running_capture_says_how_it_stands_and_names_nobody() {
     assert_eq!(found["frames"], ended["frames"]);
     assert_eq!(found["signalling"], ended["signalling"]);
     assert_eq!(found["trigger"]["count"], ended["trigger_us"]["count"]);
+    // A chunk is held for twenty milliseconds, where so little comes.
+    assert!(ended["staged_us"]["p50"].as_f64().unwrap() > 10_000.0, "{}", ended["staged_us"]);
     assert_eq!(desk.files("runtime"), Vec::<std::path::PathBuf>::new());
     let output = desk.run(&["status"]);
     assert_eq!(output.status.code(), Some(1));
