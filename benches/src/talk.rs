@@ -13,6 +13,7 @@ use calltap_proto::media::MediaTerms;
 use calltap_proto::packet::LinkType;
 use calltap_proto::{CallKey, MediaKind};
 
+use crate::Random;
 use crate::desk::Desk;
 use crate::frame::{endpoint, rtp, udp};
 
@@ -85,7 +86,9 @@ impl Talk {
             let (caller, callee) = (endpoint(2 * cin), endpoint(2 * cin + 1));
             [(cin, udp(caller, callee, &rtp(cin, 0))), (cin, udp(callee, caller, &rtp(!cin, 0)))]
         };
-        let frames = (1..=calls).flat_map(both).collect();
+        let mut frames: Vec<_> = (1..=calls).flat_map(both).collect();
+        // Calls are set up in one order, and talk in none.
+        Random::default().shuffle(&mut frames);
         Self { authority, frames, turn: 0, round: 0, packets: 0 }
     }
 
