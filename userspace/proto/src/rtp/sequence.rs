@@ -20,35 +20,26 @@ pub(crate) enum Place {
 }
 
 /// Which sequence numbers were seen.
+///
+/// Of a run from its first number to its highest one, no more is known than counting needs: there is
+/// one of these for every stream, and every packet of it reads and writes all of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Sequence {
-    /// Highest sequence number.
-    highest: u16,
     /// One bit a packet at or below `highest`: bit 0 is `highest` itself.
     seen: u128,
-    /// Sequence numbers from the first to the highest, in this run.
-    expected: u64,
-    /// Those of them that were seen.
-    received: u64,
-    /// Lost in runs before the sender restarted.
-    lost_before: u64,
-    /// Times that numbers were skipped.
-    pub(crate) gaps: u64,
+    /// Numbers that were skipped and did not come since, in all runs.
+    lost: u64,
+    /// Highest sequence number.
+    highest: u16,
     /// What would follow a stray packet.
     after_stray: Option<u16>,
+    /// Length of the run; one that is longer than a late packet reaches back need not be known.
+    run: u8,
 }
 
 impl Sequence {
     pub(crate) fn new(first: u16) -> Self {
-        Self {
-            highest: first,
-            seen: 1,
-            expected: 1,
-            received: 1,
-            lost_before: 0,
-            gaps: 0,
-            after_stray: None,
-        }
+        Self { seen: 1, lost: 0, highest: first, after_stray: None, run: 1 }
     }
 
     #[inline]
@@ -61,9 +52,8 @@ impl Sequence {
         if ahead != 0 && ahead < MAX_DROPOUT {
             self.seen = self.seen.checked_shl(u32::from(ahead)).unwrap_or(0) | 1;
             self.highest = sequence;
-            self.expected += u64::from(ahead);
-            self.gaps += u64::from(ahead > 1);
-            self.received += 1;
+            self.lost += u64::from(ahead - 1);
+            self.run = self.run.saturating_add(u8::try_from(ahead).unwrap_or(u8::MAX));
             self.after_stray = None;
             return Place::Next;
         }
@@ -73,24 +63,24 @@ impl Sequence {
                 return Place::Duplicate;
             }
             self.seen |= bit;
-            self.received += 1;
             // A packet from before the first one seen: the run began earlier than thought.
-            self.expected = self.expected.max(u64::from(behind) + 1);
+            let run = self.run.max(u8::try_from(behind + 1).unwrap_or(u8::MAX));
+            self.lost = (self.lost + u64::from(run - self.run)).saturating_sub(1);
+            self.run = run;
             return Place::Late;
         }
         if self.after_stray == Some(sequence) {
-            let lost_before = self.lost();
             // The stray was the first packet of the new run.
-            let gaps = self.gaps;
-            let run = Self::new(sequence);
-            *self = Self { seen: 3, expected: 2, received: 2, lost_before, gaps, ..run };
+            *self = Self { seen: 3, run: 2, lost: self.lost, ..Self::new(sequence) };
             return Place::Restart;
         }
         self.after_stray = Some(sequence.wrapping_add(1));
         Place::Stray
     }
 
+    /// Numbers that were skipped and did not come since.
+    #[inline]
     pub(crate) fn lost(&self) -> u64 {
-        self.lost_before + self.expected.saturating_sub(self.received)
+        self.lost
     }
 }

@@ -1,7 +1,8 @@
 //! Loss and jitter of one RTP stream (RFC 3550 A.1, A.3, A.8).
 
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::mem::offset_of;
+use core::net::{IpAddr, SocketAddr};
 
 use super::clocks::PayloadClocks;
 use super::gaps::{Gap, Gaps};
@@ -65,69 +66,135 @@ impl Stream {
 }
 
 /// The running state behind a [`Stream`].
+///
+/// A packet finds that of its stream in no cache, and waits for every line of it that it needs: so
+/// what counting reads and writes comes first, and fills two lines of 64 bytes.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub(super) struct Tracked {
-    stream: Stream,
-    /// Whether `stream.payload_type` is that of a paced payload.
-    named: bool,
-    /// The paced payload type that the last packet was of, and its clock rate.
-    ordinary: Option<(u8, Option<u32>)>,
-    sequence: Sequence,
-    gaps: Gaps,
+    brief: Brief,
+    last: Timestamp,
+    packets: u64,
+    bytes: u64,
     jitter: Jitter,
+    /// Clock rate of `ordinary`; 0 where unknown.
+    ordinary_hz: u32,
+    /// The paced payload type that the last packet was of.
+    ordinary: Option<u8>,
+    /// Whether `brief` is less than its ends.
+    is_wide: bool,
+    sequence: Sequence,
+    rest: Rest,
+}
+
+const _: () = assert!(offset_of!(Tracked, rest) == 128 && size_of::<Tracked>() == 256);
+
+/// What the unusual packet needs, and the figures of the stream.
+#[derive(Clone, Debug)]
+struct Rest {
+    source: SocketAddr,
+    destination: SocketAddr,
+    first: Timestamp,
+    /// Gaps when they appeared.
+    gaps: u64,
+    missed: Gaps,
+    duplicates: u64,
+    reordered: u64,
+    /// Clock rate of `payload_type`; 0 where unknown.
+    clock_hz: u32,
+    payload_type: u8,
+    codec: Codec,
+    /// Whether `payload_type` is that of a paced payload.
+    named: bool,
+}
+
+/// Which stream a packet is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Id {
+    pub(super) source: SocketAddr,
+    pub(super) destination: SocketAddr,
+    pub(super) ssrc: u32,
+}
+
+/// The same in 16 bytes: all there is to ends of IPv4, and what tells nearly all others apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Brief {
+    source: u32,
+    destination: u32,
+    ports: [u16; 2],
+    ssrc: u32,
+}
+
+impl Id {
+    #[inline]
+    fn brief(&self) -> Brief {
+        let Self { source, destination, ssrc } = *self;
+        let ports = [source.port(), destination.port()];
+        Brief { source: folded(source), destination: folded(destination), ports, ssrc }
+    }
+
+    #[inline]
+    fn is_wide(&self) -> bool {
+        !(self.source.is_ipv4() && self.destination.is_ipv4())
+    }
+}
+
+#[inline]
+fn folded(end: SocketAddr) -> u32 {
+    match end.ip() {
+        IpAddr::V4(address) => address.to_bits(),
+        IpAddr::V6(address) => {
+            let segments = address.segments().into_iter();
+            segments.fold(0, |folded: u32, it| folded.rotate_left(16) ^ u32::from(it))
+        }
+    }
 }
 
 impl Tracked {
-    pub(super) fn new(
-        at: Timestamp,
-        source: SocketAddr,
-        destination: SocketAddr,
-        header: &Header,
-    ) -> Self {
+    pub(super) fn new(at: Timestamp, id: &Id, header: &Header) -> Self {
         Self {
-            stream: Stream {
-                source,
-                destination,
-                ssrc: header.ssrc,
-                payload_type: header.payload_type,
-                codec: Codec::Unknown,
-                clock_hz: None,
+            brief: id.brief(),
+            last: at,
+            packets: 0,
+            bytes: 0,
+            jitter: Jitter::default(),
+            ordinary_hz: 0,
+            ordinary: None,
+            is_wide: id.is_wide(),
+            sequence: Sequence::new(header.sequence),
+            rest: Rest {
+                source: id.source,
+                destination: id.destination,
                 first: at,
-                last: at,
-                packets: 0,
-                bytes: 0,
-                lost: 0,
                 gaps: 0,
-                missed: Vec::new(),
+                missed: Gaps::default(),
                 duplicates: 0,
                 reordered: 0,
-                max_jitter_ms: 0.0,
-                mean_jitter_ms: 0.0,
+                clock_hz: 0,
+                payload_type: header.payload_type,
+                codec: Codec::Unknown,
+                named: false,
             },
-            named: false,
-            ordinary: None,
-            sequence: Sequence::new(header.sequence),
-            gaps: Gaps::default(),
-            jitter: Jitter::default(),
         }
     }
 
     /// Whether it is this stream.
     #[inline]
-    pub(super) fn is(&self, source: SocketAddr, destination: SocketAddr, ssrc: u32) -> bool {
-        let Stream { ssrc: ours, source: from, destination: to, .. } = &self.stream;
-        *ours == ssrc && *from == source && *to == destination
+    pub(super) fn is(&self, id: &Id) -> bool {
+        self.brief == id.brief()
+            && self.is_wide == id.is_wide()
+            && (!self.is_wide || self.id() == *id)
     }
 
-    /// Reads of each part of it that counting a packet needs.
+    pub(super) fn id(&self) -> Id {
+        let Rest { source, destination, .. } = self.rest;
+        Id { source, destination, ssrc: self.brief.ssrc }
+    }
+
+    /// Reads of both lines that counting a packet needs.
     #[inline]
     pub(super) fn near(&self) -> u64 {
-        let Self { stream, sequence, gaps: _, jitter, .. } = self;
-        stream.packets ^ u64::from(stream.ssrc) ^ sequence.lost() ^ jitter.updates
-    }
-
-    pub(super) fn key(&self) -> (SocketAddr, SocketAddr, u32) {
-        (self.stream.source, self.stream.destination, self.stream.ssrc)
+        self.packets ^ self.sequence.lost()
     }
 
     pub(super) fn feed(
@@ -138,15 +205,15 @@ impl Tracked {
         clocks: &PayloadClocks,
     ) {
         let paced = clocks.is_paced(header.payload_type);
-        let rate_hz = clocks.rate_hz(header.payload_type);
-        if paced && !self.named {
-            self.stream.payload_type = header.payload_type;
-            self.stream.codec = clocks.codec(header.payload_type);
-            self.stream.clock_hz = rate_hz;
-            self.named = true;
+        let rate_hz = clocks.rate_hz(header.payload_type).unwrap_or(0);
+        if paced && !self.rest.named {
+            self.rest.payload_type = header.payload_type;
+            self.rest.codec = clocks.codec(header.payload_type);
+            self.rest.clock_hz = rate_hz;
+            self.rest.named = true;
         }
         if paced {
-            self.ordinary = Some((header.payload_type, rate_hz));
+            (self.ordinary, self.ordinary_hz) = (Some(header.payload_type), rate_hz);
         }
         self.count(at, header, bytes, paced.then_some(rate_hz));
     }
@@ -154,13 +221,11 @@ impl Tracked {
     /// Counts a packet of the paced payload type that was fed last; says whether it is one.
     #[inline]
     pub(super) fn feed_ordinary(&mut self, at: Timestamp, header: &Header, bytes: usize) -> bool {
-        match self.ordinary {
-            Some((payload_type, rate_hz)) if payload_type == header.payload_type => {
-                self.count(at, header, bytes, Some(rate_hz));
-                true
-            }
-            _ => false,
+        let is_ordinary = self.ordinary == Some(header.payload_type);
+        if is_ordinary {
+            self.count(at, header, bytes, Some(self.ordinary_hz));
         }
+        is_ordinary
     }
 
     /// Forgets what its payload types are: something else may have been announced.
@@ -168,34 +233,36 @@ impl Tracked {
         self.ordinary = None;
     }
 
-    /// Counts a packet; its clock rate is none where it has no pace.
+    /// Counts a packet; its clock rate is none where it has no pace, and 0 where it is not known.
     #[inline]
-    fn count(&mut self, at: Timestamp, header: &Header, bytes: usize, pace: Option<Option<u32>>) {
-        let (before, lost_before) = (self.stream.last, self.sequence.lost());
-        self.stream.last = at;
-        self.stream.packets += 1;
-        self.stream.bytes += bytes as u64;
-        match self.sequence.feed(header.sequence, self.stream.packets == 1) {
+    fn count(&mut self, at: Timestamp, header: &Header, bytes: usize, pace: Option<u32>) {
+        let (before, lost_before) = (self.last, self.sequence.lost());
+        self.last = at;
+        self.packets += 1;
+        self.bytes += bytes as u64;
+        match self.sequence.feed(header.sequence, self.packets == 1) {
             Place::Next => {
-                let missed = self.sequence.lost().saturating_sub(lost_before);
+                let missed = self.sequence.lost() - lost_before;
                 if missed > 0 {
-                    self.gaps.open(before, at, missed);
+                    self.rest.gaps += 1;
+                    self.rest.missed.open(before, at, missed);
                 }
             }
             Place::Late => {
-                self.stream.reordered += 1;
+                let Rest { first, missed: gaps, reordered, .. } = &mut self.rest;
+                *reordered += 1;
                 match self.sequence.lost().checked_sub(lost_before) {
-                    None => self.gaps.fill(lost_before - self.sequence.lost()),
+                    None => gaps.fill(lost_before - self.sequence.lost()),
                     // One from before the first: the run began earlier than thought.
-                    Some(missed @ 1..) => self.gaps.open(self.stream.first, at, missed),
+                    Some(missed @ 1..) => gaps.open(*first, at, missed),
                     Some(0) => {}
                 }
             }
             Place::Duplicate => {
-                self.stream.duplicates += 1;
+                self.rest.duplicates += 1;
                 return;
             }
-            Place::Restart => self.jitter.previous = None,
+            Place::Restart => self.jitter.rate_hz = 0,
             Place::Stray => return,
         }
         if let Some(rate_hz) = pace {
@@ -204,22 +271,39 @@ impl Tracked {
     }
 
     pub(super) fn stream(&self) -> Stream {
+        let Self { brief, last, packets, bytes, jitter, sequence, rest, .. } = self;
         Stream {
-            lost: self.sequence.lost(),
-            gaps: self.sequence.gaps,
-            missed: self.gaps.to_vec(),
-            max_jitter_ms: self.jitter.max_ms,
-            mean_jitter_ms: self.jitter.mean_ms(),
-            ..self.stream.clone()
+            source: rest.source,
+            destination: rest.destination,
+            ssrc: brief.ssrc,
+            payload_type: rest.payload_type,
+            codec: rest.codec,
+            clock_hz: Some(rest.clock_hz).filter(|&rate| rate != 0),
+            first: rest.first,
+            last: *last,
+            packets: *packets,
+            bytes: *bytes,
+            lost: sequence.lost(),
+            gaps: rest.gaps,
+            missed: rest.missed.to_vec(),
+            duplicates: rest.duplicates,
+            reordered: rest.reordered,
+            max_jitter_ms: jitter.max_ms,
+            mean_jitter_ms: jitter.mean_ms(),
         }
     }
 }
 
 /// A.8, in milliseconds.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 struct Jitter {
-    /// Arrival, timestamp and clock rate of the packet before.
-    previous: Option<(Timestamp, u32, u32)>,
+    /// Arrival of the packet before.
+    at: Timestamp,
+    /// Its timestamp.
+    timestamp: u32,
+    /// Its clock rate; 0 where there is no such packet.
+    rate_hz: u32,
     now_ms: f64,
     max_ms: f64,
     sum_ms: f64,
@@ -227,23 +311,19 @@ struct Jitter {
 }
 
 impl Jitter {
-    fn feed(&mut self, at: Timestamp, timestamp: u32, rate_hz: Option<u32>) {
-        let Some(rate_hz) = rate_hz else {
-            self.previous = None;
-            return;
-        };
-        if let Some((at_before, timestamp_before, rate_before)) = self.previous
-            && rate_before == rate_hz
-        {
-            let arrived_ms = signed(at.0.wrapping_sub(at_before.0)) / 1e6;
-            let units = timestamp.wrapping_sub(timestamp_before).cast_signed();
+    /// Takes in a packet whose timestamps have this clock rate, 0 where it is not known.
+    #[inline]
+    fn feed(&mut self, at: Timestamp, timestamp: u32, rate_hz: u32) {
+        if rate_hz != 0 && rate_hz == self.rate_hz {
+            let arrived_ms = signed(at.0.wrapping_sub(self.at.0)) / 1e6;
+            let units = timestamp.wrapping_sub(self.timestamp).cast_signed();
             let sent_ms = f64::from(units) * 1e3 / f64::from(rate_hz);
             self.now_ms += ((arrived_ms - sent_ms).abs() - self.now_ms) / 16.0;
             self.max_ms = self.max_ms.max(self.now_ms);
             self.sum_ms += self.now_ms;
             self.updates += 1;
         }
-        self.previous = Some((at, timestamp, rate_hz));
+        (self.at, self.timestamp, self.rate_hz) = (at, timestamp, rate_hz);
     }
 
     #[expect(clippy::cast_precision_loss, reason = "2^53 packets are more than a call has")]

@@ -1,5 +1,6 @@
 //! The RTP streams of a call, told apart by sender, receiver and SSRC.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -7,21 +8,24 @@ use hashbrown::HashMap;
 
 use super::clocks::PayloadClocks;
 use super::header::Header;
-use super::stream::{Stream, Tracked};
+use super::stream::{Id, Stream, Tracked};
 use crate::time::Timestamp;
 
 /// Streams in order of appearance; feeding a packet of a known stream allocates nothing.
 #[derive(Clone, Debug)]
 pub struct Streams {
-    /// Where each is in `streams`; empty while they are few, and soon looked through.
-    index: HashMap<(SocketAddr, SocketAddr, u32), usize>,
     streams: Vec<Tracked>,
-    limit: usize,
-    beyond_limit: u64,
+    /// Where each is in `streams`; none while they are few, and soon looked through.
+    index: Option<Box<HashMap<Id, usize>>>,
+    limit: u32,
+    beyond_limit: u32,
 }
 
 /// So many streams, those of nearly every call, are found without an index.
 const FEW: usize = 8;
+
+/// So many streams nearly every call has: one each way.
+const USUAL: usize = 2;
 
 impl Default for Streams {
     /// Room for 256 streams: a call has two to eight.
@@ -34,7 +38,8 @@ impl Streams {
     /// No streams yet, and room for `limit`, so that random SSRCs cannot fill the memory.
     #[must_use]
     pub fn with_limit(limit: usize) -> Self {
-        Self { index: HashMap::new(), streams: Vec::new(), limit, beyond_limit: 0 }
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        Self { streams: Vec::new(), index: None, limit, beyond_limit: 0 }
     }
 
     /// Counts a UDP payload; says whether it was RTP.
@@ -49,14 +54,18 @@ impl Streams {
         clocks: &PayloadClocks,
     ) -> bool {
         let Ok(header) = Header::parse(payload) else { return false };
-        let known = self.place(source, destination, header.ssrc);
+        let id = Id { source, destination, ssrc: header.ssrc };
+        let known = self.place(&id);
         let place = known.unwrap_or(self.streams.len());
         if known.is_none() {
-            if place >= self.limit {
-                self.beyond_limit += 1;
+            if u32::try_from(place).is_ok_and(|place| place >= self.limit) {
+                self.beyond_limit = self.beyond_limit.saturating_add(1);
                 return true;
             }
-            self.streams.push(Tracked::new(at, source, destination, &header));
+            if self.streams.is_empty() {
+                self.streams.reserve_exact(USUAL);
+            }
+            self.streams.push(Tracked::new(at, &id, &header));
             self.index_new();
         }
         if let Some(tracked) = self.streams.get_mut(place) {
@@ -78,7 +87,7 @@ impl Streams {
         payload: &[u8],
     ) -> bool {
         let Ok(header) = Header::parse(payload) else { return false };
-        let place = self.place(source, destination, header.ssrc);
+        let place = self.place(&Id { source, destination, ssrc: header.ssrc });
         let tracked = place.and_then(|place| self.streams.get_mut(place));
         tracked.is_some_and(|tracked| tracked.feed_ordinary(at, &header, payload.len()))
     }
@@ -90,11 +99,10 @@ impl Streams {
     }
 
     #[inline]
-    fn place(&self, source: SocketAddr, destination: SocketAddr, ssrc: u32) -> Option<usize> {
-        if self.index.is_empty() {
-            self.streams.iter().position(|it| it.is(source, destination, ssrc))
-        } else {
-            self.index.get(&(source, destination, ssrc)).copied()
+    fn place(&self, id: &Id) -> Option<usize> {
+        match &self.index {
+            None => self.streams.iter().position(|it| it.is(id)),
+            Some(index) => index.get(id).copied(),
         }
     }
 
@@ -103,9 +111,10 @@ impl Streams {
         if self.streams.len() <= FEW {
             return;
         }
-        let first = if self.index.is_empty() { 0 } else { self.streams.len() - 1 };
+        let first = if self.index.is_none() { 0 } else { self.streams.len() - 1 };
+        let index = self.index.get_or_insert_default();
         for (place, tracked) in self.streams.iter().enumerate().skip(first) {
-            self.index.insert(tracked.key(), place);
+            index.insert(tracked.id(), place);
         }
     }
 
@@ -113,7 +122,7 @@ impl Streams {
     #[must_use]
     pub fn knows(&self, source: SocketAddr, destination: SocketAddr, payload: &[u8]) -> bool {
         let header = Header::parse(payload);
-        header.is_ok_and(|it| self.place(source, destination, it.ssrc).is_some())
+        header.is_ok_and(|it| self.place(&Id { source, destination, ssrc: it.ssrc }).is_some())
     }
 
     /// How many streams there are.
@@ -132,7 +141,7 @@ impl Streams {
     /// calls waits for all of it at once, and not for each. What it gives means nothing.
     #[must_use]
     pub fn near(&self) -> u64 {
-        self.streams.iter().take(2).map(Tracked::near).fold(0, u64::wrapping_add)
+        self.streams.iter().take(USUAL).map(Tracked::near).fold(0, u64::wrapping_add)
     }
 
     /// The streams in order of appearance, with their figures up to now.
@@ -143,7 +152,7 @@ impl Streams {
     /// RTP packets of streams for which there was no room.
     #[must_use]
     pub fn beyond_limit(&self) -> u64 {
-        self.beyond_limit
+        self.beyond_limit.into()
     }
 }
 
