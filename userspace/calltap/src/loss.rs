@@ -125,7 +125,11 @@ fn second(at_ns: u64) -> u64 {
 /// When frames were lost on the way into the evidence, so that a gap in a stream can be held
 /// against it.
 #[derive(Debug, Default)]
-pub(crate) struct OwnLosses(Vec<(u64, u64)>);
+pub(crate) struct OwnLosses {
+    /// From when until when.
+    times: Vec<(u64, u64)>,
+    count: u64,
+}
 
 /// So many times are told apart; where there are more, the oldest become one that is longer.
 const MOST_TIMES: usize = 1024;
@@ -135,25 +139,31 @@ const LATE_NS: u64 = 1_000_000_000;
 
 impl OwnLosses {
     pub(crate) fn add(&mut self, from_ns: u64, to_ns: u64) {
+        self.count += 1;
         let from_ns = from_ns.saturating_sub(LATE_NS);
-        match self.0.last_mut() {
+        match self.times.last_mut() {
             Some((first, last)) if from_ns <= *last && *first <= to_ns => {
                 *first = from_ns.min(*first);
                 *last = to_ns.max(*last);
             }
-            _ => self.0.push((from_ns, to_ns)),
+            _ => self.times.push((from_ns, to_ns)),
         }
-        if self.0.len() > MOST_TIMES {
-            let (first, last) = self.0.remove(0);
-            self.0[0].0 = self.0[0].0.min(first);
-            self.0[0].1 = self.0[0].1.max(last);
+        if self.times.len() > MOST_TIMES {
+            let (first, last) = self.times.remove(0);
+            self.times[0].0 = self.times[0].0.min(first);
+            self.times[0].1 = self.times[0].1.max(last);
         }
+    }
+
+    /// How often frames were lost: what began when there had been as many has lost none.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
     }
 
     /// Of the packets that a stream misses, how many may have been lost here.
     pub(crate) fn of(&self, missed: &[Gap]) -> u64 {
         let is_ours =
-            |gap: &&Gap| self.0.iter().any(|&(from, to)| from <= gap.to.0 && gap.from.0 <= to);
+            |gap: &&Gap| self.times.iter().any(|&(from, to)| from <= gap.to.0 && gap.from.0 <= to);
         missed.iter().filter(is_ours).map(|gap| gap.packets).sum()
     }
 }
@@ -203,7 +213,7 @@ mod tests {
         own.add(15 * SECOND, 16 * SECOND);
         assert_eq!(own.of(&missed), 2 + 4, "a frame may have waited in its ring");
         (20..3000).for_each(|at| own.add(at * 3 * SECOND, at * 3 * SECOND + 1));
-        assert!(own.0.len() <= MOST_TIMES);
+        assert!(own.times.len() <= MOST_TIMES);
         assert!(own.of(&missed) >= 6, "what is forgotten is never laid to the network");
     }
 }

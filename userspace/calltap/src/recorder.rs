@@ -9,6 +9,7 @@ mod live;
 mod restart;
 mod sayings;
 mod stream_line;
+mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
@@ -25,7 +26,6 @@ use calltap_proto::media::MediaTerms;
 use calltap_proto::packet::{self, Body, Datagram, LinkType};
 use calltap_proto::{CallKey, Cause, Keep, Kept, MediaKind, Timestamp};
 use crossbeam::channel::{Receiver, Sender};
-use hashbrown::HashMap;
 use tracing::{error, warn};
 
 use crate::body::Said;
@@ -36,6 +36,7 @@ use crate::pool::Lent;
 use exclusion::Exclusions;
 use live::LiveCall;
 pub(crate) use live::rfc3339;
+use table::Table;
 
 /// What the recorder is told about a call, beside its records.
 #[derive(Debug, Clone)]
@@ -178,8 +179,7 @@ pub struct Recorder {
     store: Store,
     /// Link type of each interface number.
     links: Vec<LinkType>,
-    /// Each in a place of its own, so that the table of a hundred thousand calls stays small.
-    live: HashMap<CallKey, Box<LiveCall>>,
+    live: Table,
     /// When frames were lost on the way here.
     own_losses: OwnLosses,
     /// The number of each LIID's warrant.
@@ -235,7 +235,7 @@ impl Recorder {
         warrants: BTreeMap<String, u32>,
         media_silence: Duration,
     ) -> Self {
-        let (live, stopped, halted) = (HashMap::new(), Vec::new(), BTreeMap::new());
+        let (live, stopped, halted) = (Table::default(), Vec::new(), BTreeMap::new());
         Self {
             store,
             links,
@@ -317,19 +317,16 @@ impl Recorder {
         }
     }
 
-    /// Short loops, so that a CPU waits for the memory of several calls at once; each needs what the
-    /// one before has fetched.
+    /// Short loops, so that a CPU waits for the memory of several calls at once; the last needs what
+    /// the first has fetched.
     fn bring_near<'a>(&self, records: impl Iterator<Item = Encoded<'a>> + Clone) {
         let mut calls = [None; TOGETHER];
         for (call, record) in calls.iter_mut().zip(records.clone()) {
             let key = CallKey { warrant: record.warrant(), cin: record.cin() };
-            *call = self.live.get(&key).map(|live| &**live);
+            *call = self.live.get(key);
         }
         for record in records {
             black_box(self.store.bring_near(&record));
-        }
-        for call in calls.iter().flatten() {
-            black_box(call.near());
         }
         for call in calls.iter().flatten() {
             black_box(call.streams_near());
@@ -362,20 +359,21 @@ impl Recorder {
     pub fn note(&mut self, note: Note) {
         match note {
             Note::Opened(facts) => {
-                self.live.insert(facts.call, Box::new(LiveCall::new(facts)));
+                let live = LiveCall::new(facts, self.own_losses.count());
+                self.live.insert(live.key(), live);
             }
             Note::Media { call, endpoint, kind, terms } => {
-                if let Some(live) = self.live.get_mut(&call) {
+                if let Some(live) = self.live.get_mut(call) {
                     live.announced(endpoint, kind, terms);
                 }
             }
             Note::Learned { call, endpoint, peer } => {
-                if let Some(live) = self.live.get_mut(&call) {
+                if let Some(live) = self.live.get_mut(call) {
                     live.learned(endpoint, peer);
                 }
             }
             Note::Resumed { call, from_ns, until_ns, told } => {
-                if let Some(live) = self.live.get_mut(&call) {
+                if let Some(live) = self.live.get_mut(call) {
                     live.resumed(from_ns, until_ns, told);
                 }
             }
@@ -386,14 +384,14 @@ impl Recorder {
                 self.exclude(warrant, call, keep, at_ns);
             }
             Note::Body { call, copy, media_type, said } => {
-                if let Some(live) = self.live.get_mut(&call) {
+                if let Some(live) = self.live.get_mut(call) {
                     live.body(copy, media_type, said);
                 }
             }
             Note::Ended { call, at_ns, cause } => {
                 self.exclusions.forget(call);
-                if let Some(live) = self.live.remove(&call) {
-                    self.close(*live, at_ns, &cause_text(cause));
+                if let Some(live) = self.live.remove(call) {
+                    self.close(live, at_ns, &cause_text(cause));
                 }
             }
             Note::Altered(code, what) => {
@@ -425,7 +423,6 @@ impl Recorder {
 
     fn lost(&mut self, lost: &LostThere) {
         let LostThere { whose, place, frames, from_ns, to_ns } = *lost;
-        self.live.values_mut().for_each(|live| live.lost());
         self.own_losses.add(from_ns, to_ns);
         let Place { interface, queue } = whose;
         self.store.note_loss(&Loss { place, frames, from_ns, to_ns, interface, queue });
@@ -464,10 +461,8 @@ impl Recorder {
 
     /// Ends what is still live, seals every volume, and says what was recorded.
     pub fn finish(mut self, now_ns: u64) -> Recorded {
-        let mut live: Vec<_> = std::mem::take(&mut self.live).into_iter().collect();
-        live.sort_unstable_by_key(|(call, _)| *call);
-        for (_, live) in live {
-            self.close(*live, now_ns, "capture-ended");
+        for live in self.live.take_all() {
+            self.close(live, now_ns, "capture-ended");
         }
         self.tell_exclusions(u64::MAX);
         let summary = self.store.close();
@@ -486,7 +481,7 @@ impl Recorder {
     fn count(&mut self, record: &Encoded<'_>) {
         let link = self.link(record);
         let call = CallKey { warrant: record.warrant(), cin: record.cin() };
-        let Some(live) = self.live.get_mut(&call) else { return };
+        let Some(live) = self.live.get_mut(call) else { return };
         live.recorded();
         if record.kind() == Kind::Iri {
             return;
@@ -519,7 +514,7 @@ impl Recorder {
     }
 
     fn close(&mut self, live: LiveCall, at_ns: u64, cause: &str) {
-        let warrant = live.warrant();
+        let CallKey { warrant, .. } = live.key();
         let Some(mut line) = live.line(at_ns, cause, &self.own_losses) else { return };
         if self.masking.contains(&warrant) {
             line.digits.iter_mut().for_each(|it| "masked".clone_into(&mut it.digit));

@@ -1,7 +1,8 @@
 //! The frames of live calls that each new volume repeats at its head, so that it decodes alone.
 
-use hashbrown::HashMap;
+use std::sync::Arc;
 
+use crate::calls::Calls;
 use crate::lines::CallLine;
 use crate::pcapng::{self, Packet};
 use crate::record::masked_note;
@@ -11,17 +12,24 @@ use crate::record::masked_note;
 const MAX_FRAMES: usize = 64;
 const MAX_BYTES: usize = 256 << 10;
 
-/// What a live call has left so far.
+/// What a live call has left so far: one line of the cache, which each of its packets needs.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub(crate) struct LiveCall {
     pub(crate) iri: u64,
     pub(crate) content: u64,
     /// The volumes that hold a packet of it, in their order.
-    volumes: Vec<String>,
+    volumes: Vec<Arc<str>>,
     /// Which volume of this session is the last of them; 0 before the first.
     last_volume: u64,
-    frames: Vec<Frame>,
+    frames: Option<Box<Frames>>,
 }
+
+const _: () = assert!(size_of::<Option<LiveCall>>() == 64);
+
+/// Frames to be repeated.
+#[derive(Debug, Default)]
+struct Frames(Vec<Frame>);
 
 #[derive(Debug)]
 struct Frame {
@@ -39,26 +47,27 @@ impl LiveCall {
     /// Notes that the session's volume of this number, from 1, holds a packet of the call.
     ///
     /// The number is compared, and not the name, as that is done for every packet.
-    pub(crate) fn seen_in(&mut self, number: u64, volume: &str) {
+    pub(crate) fn seen_in(&mut self, number: u64, volume: &Arc<str>) {
         if self.last_volume != number {
             self.last_volume = number;
-            self.volumes.push(volume.to_owned());
+            self.volumes.push(Arc::clone(volume));
         }
     }
 
     /// Keeps a frame, recorded in `volume`, to be repeated; a key that is known is not kept again.
     pub(crate) fn carry(&mut self, key: u64, packet: &Packet<'_>, volume: &str) {
-        if self.frames.iter().any(|frame| frame.key == key) || packet.frame.len() > MAX_BYTES {
+        let Frames(frames) = &mut **self.frames.get_or_insert_default();
+        if frames.iter().any(|frame| frame.key == key) || packet.frame.len() > MAX_BYTES {
             return;
         }
         let Packet { interface, at_ns, original_len, .. } = *packet;
         let (bytes, volume) = (packet.frame.into(), volume.to_owned());
         let masked = masked_note(packet.comment).unwrap_or_default().to_owned();
-        self.frames.push(Frame { key, interface, at_ns, original_len, bytes, volume, masked });
-        while self.frames.len() > MAX_FRAMES
-            || self.frames.iter().map(|frame| frame.bytes.len()).sum::<usize>() > MAX_BYTES
+        frames.push(Frame { key, interface, at_ns, original_len, bytes, volume, masked });
+        while frames.len() > MAX_FRAMES
+            || frames.iter().map(|frame| frame.bytes.len()).sum::<usize>() > MAX_BYTES
         {
-            self.frames.remove(0);
+            frames.remove(0);
         }
     }
 
@@ -66,15 +75,16 @@ impl LiveCall {
     pub(crate) fn fill(self, line: &mut CallLine) {
         line.iri_packets = self.iri;
         line.cc_packets = self.content;
-        line.volumes = self.volumes;
+        line.volumes = self.volumes.iter().map(|it| it.to_string()).collect();
     }
 }
 
 /// The blocks that a new volume repeats, in order of time, and how many they are.
-pub(crate) fn repeated(liid: &str, calls: &HashMap<u32, LiveCall>) -> (Vec<u8>, u64) {
+pub(crate) fn repeated(liid: &str, calls: &Calls<LiveCall>) -> (Vec<u8>, u64) {
     let mut frames: Vec<(u32, &Frame)> = calls
         .iter()
-        .flat_map(|(&cin, call)| call.frames.iter().map(move |frame| (cin, frame)))
+        .filter_map(|(cin, call)| Some((cin, call.frames.as_deref()?)))
+        .flat_map(|(cin, Frames(frames))| frames.iter().map(move |frame| (cin, frame)))
         .collect();
     frames.sort_by_key(|(cin, frame)| (frame.at_ns, *cin));
     let mut blocks = Vec::new();

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
-use hashbrown::HashMap;
-
 use crate::age::Recipient;
+use crate::calls::Calls;
 use crate::carry::{self, LiveCall};
 use crate::checkpoint::{self, Checkpoint, OpenVolume};
 use crate::chunk::Encoded;
@@ -62,7 +61,7 @@ pub(crate) struct Case {
     pub(crate) previous: Option<String>,
     pub(crate) last_cin: u32,
     pub(crate) volume: Option<Volume>,
-    pub(crate) live: HashMap<u32, LiveCall>,
+    pub(crate) live: Calls<LiveCall>,
     /// Volumes that this session has begun.
     pub(crate) begun: u64,
     /// Lines of calls that ended since the last flush.
@@ -97,7 +96,7 @@ impl Case {
         let comment = packet.and_then(|packet| packet.comment);
         volume.count(record.kind(), record.at_ns(), record.interface(), comment);
         self.last_cin = self.last_cin.max(record.cin());
-        let call = self.live.entry(record.cin()).or_default();
+        let Some(call) = self.live.get_or_default(record.cin()) else { return Ok(()) };
         let count = match record.kind() {
             Kind::Iri => &mut call.iri,
             Kind::Content => &mut call.content,
@@ -112,14 +111,14 @@ impl Case {
 
     /// Has the memory of a call brought near, so that the first record to need it need not wait.
     pub(crate) fn bring_near(&self, cin: u32) -> u64 {
-        self.live.get(&cin).map_or(0, |call| call.content)
+        self.live.get(cin).map_or(0, |call| call.content)
     }
 
     /// Drops what is kept of a call and puts its line before the next flush.
     pub(crate) fn call_closed(&mut self, mut line: CallLine) {
         line.liid.clone_from(&self.liid);
         self.last_cin = self.last_cin.max(line.cin);
-        self.live.remove(&line.cin).unwrap_or_default().fill(&mut line);
+        self.live.remove(line.cin).unwrap_or_default().fill(&mut line);
         self.figures.call(&serde_json::to_value(&line).unwrap_or_default());
         self.ended.push(line);
     }

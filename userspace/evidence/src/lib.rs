@@ -17,6 +17,7 @@
 
 pub mod act;
 pub mod age;
+pub mod calls;
 pub mod chunk;
 pub mod destroy;
 pub mod digest;

@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +45,7 @@ impl Counts {
 #[derive(Debug)]
 pub(crate) struct Volume {
     dir: PathBuf,
-    name: String,
+    name: Arc<str>,
     sink: Sink,
     sealing: Option<Sealing>,
     pub(crate) counts: Counts,
@@ -76,7 +77,7 @@ impl Volume {
         };
         Ok(Self {
             dir: dir.to_owned(),
-            name,
+            name: name.into(),
             sink,
             sealing,
             counts: Counts::default(),
@@ -86,7 +87,7 @@ impl Volume {
     }
 
     /// Its name when sealed.
-    pub(crate) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
     }
 
@@ -128,7 +129,7 @@ impl Volume {
     pub(crate) fn vouched(&self) -> OpenVolume {
         let Digested { bytes, sha256, .. } = self.sink.vouched();
         let sealed = self.sealing.as_ref().map(Sealing::vouched);
-        OpenVolume { file: self.name.clone(), bytes, sha256, sealed }
+        OpenVolume { file: self.name.to_string(), bytes, sha256, sealed }
     }
 
     /// Writes the rest, waits until the disk has it, and gives the file its final name; gives its

@@ -32,7 +32,7 @@ impl Recorder {
         let (link, frame) = (self.link(record)?, record.frame());
         let (source, destination) = packet::parse(link, frame).ok()?.endpoints();
         let call = CallKey { warrant: record.warrant(), cin: record.cin() };
-        let live = self.live.get(&call);
+        let live = self.live.get(call);
         let clocks = [source, destination].map(|end| live.and_then(|live| live.clocks(end)));
         let masked = minimise::digits(link, frame, clocks)?;
         Some(record.masked(&masked.frame, masked.count, block))

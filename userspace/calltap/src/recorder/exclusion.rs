@@ -44,7 +44,7 @@ impl Recorder {
         *self.exclusions.untold.entry((warrant, keep)).or_default() += 1;
         let Some(call) = call else { return };
         self.exclusions.since.insert(call, (at_ns, keep));
-        if let Some(live) = self.live.get_mut(&call) {
+        if let Some(live) = self.live.get_mut(call) {
             live.excluded(at_ns, keep);
         }
     }

@@ -13,7 +13,7 @@ use calltap_proto::reassembly::Datagrams;
 use calltap_proto::rtcp::Reports;
 use calltap_proto::rtp::{Digit, Events, PayloadClocks, Streams};
 use calltap_proto::udptl::Faxes;
-use calltap_proto::{Keep, Kept, MediaKind, Timestamp};
+use calltap_proto::{CallKey, Keep, Kept, MediaKind, Timestamp};
 
 use super::CallFacts;
 use super::exclusion::word;
@@ -22,41 +22,54 @@ use super::sayings::Sayings;
 use crate::body::{Said, media_type, text_line};
 use crate::loss::OwnLosses;
 
+/// A call that has not ended.
+///
+/// A packet of media finds it in no cache: what that packet needs is one line of it, and the rest
+/// stands apart.
+#[repr(align(64))]
 pub(super) struct LiveCall {
+    streams: Streams,
+    /// When it was last told that there is media; zero before that.
+    heard_at: Timestamp,
+    rest: Box<Rest>,
+    /// Whether anything was recorded of it.
+    recorded: bool,
+    /// No call explains its packets, whose flows are told apart.
+    is_unexplained: bool,
+}
+
+const _: () = assert!(size_of::<Option<LiveCall>>() == 64);
+
+struct Rest {
     facts: CallFacts,
     media: BTreeMap<SocketAddr, (MediaKind, Box<MediaTerms>)>,
-    streams: Streams,
     faxes: Faxes,
-    pub(super) reports: Reports,
+    reports: Reports,
     events: Events,
     exchanges: KeyExchanges,
     said: Sayings,
     sessions: Sessions,
     /// Media that comes in fragments; made when there is any.
     datagrams: Option<Box<Datagrams>>,
-    /// Of a network target alone: flows that no call explains.
-    flows: Option<Flows>,
+    /// Flows that no call explains.
+    flows: Flows,
     /// Endpoints, each with a peer that no description named.
     learned: BTreeSet<(SocketAddr, SocketAddr)>,
-    /// Frames were lost on the way here while it lived: what its streams miss may be ours.
-    pub(super) own_loss: bool,
-    /// Whether anything was recorded of it.
-    recorded: bool,
+    /// How often frames had been lost on the way here when it began.
+    losses_before: u64,
     /// From when until when nothing was captured, as the program was restarted.
     interrupted: Option<Interrupted>,
     /// A party took part that its warrant excludes.
     excluded: Option<Exclusion>,
-    /// When it was last told that there is media.
-    heard_at: Option<Timestamp>,
 }
 
 impl LiveCall {
-    pub(super) fn new(facts: CallFacts) -> Self {
-        let flows = facts.unexplained.then(Flows::default);
-        Self {
+    /// It begins when frames have been lost on the way here so many times.
+    pub(super) fn new(facts: CallFacts, losses_before: u64) -> Self {
+        let is_unexplained = facts.unexplained;
+        let rest = Rest {
             facts,
             media: BTreeMap::new(),
-            streams: Streams::default(),
             faxes: Faxes::default(),
             reports: Reports::default(),
             events: Events::default(),
@@ -64,18 +77,23 @@ impl LiveCall {
             said: Sayings::default(),
             sessions: Sessions::default(),
             datagrams: None,
-            flows,
+            flows: Flows::default(),
             learned: BTreeSet::new(),
-            own_loss: false,
-            recorded: false,
+            losses_before,
             interrupted: None,
             excluded: None,
-            heard_at: None,
+        };
+        Self {
+            streams: Streams::default(),
+            heard_at: Timestamp(0),
+            rest: Box::new(rest),
+            recorded: false,
+            is_unexplained,
         }
     }
 
-    pub(super) fn warrant(&self) -> u32 {
-        self.facts.call.warrant
+    pub(super) fn key(&self) -> CallKey {
+        self.rest.facts.call
     }
 
     pub(super) fn announced(
@@ -84,30 +102,31 @@ impl LiveCall {
         kind: MediaKind,
         terms: Box<MediaTerms>,
     ) {
-        self.media.insert(endpoint, (kind, terms));
+        self.rest.media.insert(endpoint, (kind, terms));
         self.streams.look_again();
     }
 
     /// The payload types that are announced at an endpoint.
     pub(super) fn clocks(&self, endpoint: SocketAddr) -> Option<&PayloadClocks> {
-        self.media.get(&endpoint).map(|(_, terms)| &terms.clocks)
+        self.rest.media.get(&endpoint).map(|(_, terms)| &terms.clocks)
     }
 
     pub(super) fn learned(&mut self, endpoint: SocketAddr, peer: SocketAddr) {
-        self.learned.insert((endpoint, peer));
+        self.rest.learned.insert((endpoint, peer));
     }
 
     pub(super) fn body(&mut self, copy: u64, media_type: String, said: Option<Said>) {
-        self.said.note(copy, media_type, said);
+        self.rest.said.note(copy, media_type, said);
     }
 
-    pub(super) fn lost(&mut self) {
-        self.own_loss = true;
+    /// Whether frames were lost on the way here while it lived: what its streams miss may be ours.
+    pub(super) fn may_have_lost(&self, own: &OwnLosses) -> bool {
+        own.count() > self.rest.losses_before
     }
 
-    /// Has its own memory brought near.
-    pub(super) fn near(&self) -> (bool, Option<Timestamp>, usize) {
-        (self.recorded, self.heard_at, self.streams.len())
+    /// What is reported of its streams.
+    pub(super) fn reports(&self) -> &Reports {
+        &self.rest.reports
     }
 
     /// Has the memory of its streams brought near.
@@ -121,20 +140,21 @@ impl LiveCall {
 
     /// It goes on after a restart; where it was not `told` of before, it will be, whatever comes.
     pub(super) fn resumed(&mut self, from_ns: u64, until_ns: u64, told: bool) {
-        self.interrupted = Some(Interrupted { from: rfc3339(from_ns), until: rfc3339(until_ns) });
+        self.rest.interrupted =
+            Some(Interrupted { from: rfc3339(from_ns), until: rfc3339(until_ns) });
         self.recorded |= !told;
     }
 
     /// No more than `keep` is written of it from here on.
     pub(super) fn excluded(&mut self, at_ns: u64, keep: Keep) {
-        self.excluded = Some(Exclusion { from: rfc3339(at_ns), keep: word(keep).to_owned() });
+        self.rest.excluded = Some(Exclusion { from: rfc3339(at_ns), keep: word(keep).to_owned() });
     }
 
     /// Whether it is to be told that media came at this time, which is told once in `every`.
     pub(super) fn is_heard_anew(&mut self, at: Timestamp, every: Duration) -> bool {
-        let is_due = self.heard_at.is_none_or(|before| at.since(before) >= every);
+        let is_due = at.since(self.heard_at) >= every;
         if is_due {
-            self.heard_at = Some(at);
+            self.heard_at = at;
         }
         is_due
     }
@@ -142,21 +162,21 @@ impl LiveCall {
     /// How a flow is encrypted.
     pub(super) fn encryption(&self, source: SocketAddr, destination: SocketAddr) -> Encryption {
         let end = |end: SocketAddr| -> (SocketAddr, Option<Keying>) {
-            (end, self.media.get(&end).map(|(_, terms)| terms.keying))
+            (end, self.rest.media.get(&end).map(|(_, terms)| terms.keying))
         };
-        self.exchanges.encryption(end(source), end(destination))
+        self.rest.exchanges.encryption(end(source), end(destination))
     }
 
     /// Whether one end of the flow was learned from it.
     pub(super) fn is_learned(&self, source: SocketAddr, destination: SocketAddr) -> bool {
-        self.learned.contains(&(source, destination))
-            || self.learned.contains(&(destination, source))
+        self.rest.learned.contains(&(source, destination))
+            || self.rest.learned.contains(&(destination, source))
     }
 
     /// Counts a packet of a network target to its flow.
     pub(super) fn packet(&mut self, at: Timestamp, packet: &Packet<'_>, bytes: usize) {
-        if let Some(flows) = &mut self.flows {
-            flows.feed(at, packet, u32::try_from(bytes).unwrap_or(u32::MAX));
+        if self.is_unexplained {
+            self.rest.flows.feed(at, packet, u32::try_from(bytes).unwrap_or(u32::MAX));
         }
     }
 
@@ -171,7 +191,7 @@ impl LiveCall {
         if self.streams.feed_known(at, source, destination, payload) {
             return;
         }
-        let announced = self.media.get(&destination).or_else(|| self.media.get(&source));
+        let announced = self.rest.media.get(&destination).or_else(|| self.rest.media.get(&source));
         let Some((kind, terms)) = announced else { return };
         // Fax may take the place of voice at the same port, and the last of the voice comes late.
         let kind = match *kind {
@@ -180,17 +200,17 @@ impl LiveCall {
         };
         match kind {
             MediaKind::Rtp | MediaKind::Rtcp
-                if self.reports.feed(at, source, destination, payload) => {}
+                if self.rest.reports.feed(at, source, destination, payload) => {}
             MediaKind::Rtp
                 if self.streams.feed(at, source, destination, payload, &terms.clocks) =>
             {
-                self.events.feed(at, source, destination, payload, &terms.clocks);
+                self.rest.events.feed(at, source, destination, payload, &terms.clocks);
             }
             MediaKind::Rtp | MediaKind::Rtcp => {
-                self.exchanges.feed(source, destination, payload);
+                self.rest.exchanges.feed(source, destination, payload);
             }
             MediaKind::Udptl => {
-                self.faxes.feed(at, source, destination, payload);
+                self.rest.faxes.feed(at, source, destination, payload);
             }
             MediaKind::Other => {}
         }
@@ -203,7 +223,7 @@ impl LiveCall {
         packet: &Packet<'_>,
         fragment: &Fragment<'_>,
     ) {
-        let datagrams = self.datagrams.get_or_insert_default();
+        let datagrams = self.rest.datagrams.get_or_insert_default();
         let Some(whole) = datagrams.feed(frame, packet, fragment) else { return };
         let whole = packet::parse(LinkType::Raw, &whole).map(|packet| packet.body);
         if let Ok(Body::Udp(Datagram { source, destination, payload })) = whole {
@@ -214,11 +234,11 @@ impl LiveCall {
     /// Notes what is said in a segment of an announced connection.
     pub(super) fn segment(&mut self, at: Timestamp, segment: &Segment<'_>) {
         let ends = [segment.destination, segment.source];
-        let announced = ends.iter().find_map(|end| self.media.get(end));
+        let announced = ends.iter().find_map(|end| self.rest.media.get(end));
         if announced.is_none_or(|(kind, _)| *kind != MediaKind::Other) {
             return;
         }
-        let Self { sessions, said, .. } = self;
+        let Rest { sessions, said, .. } = &mut *self.rest;
         sessions.feed(at, segment, &mut |sent| {
             let line = text_line(at.0, &sent);
             said.note(sent.copy, media_type(sent.content_type), line.map(Said::Text));
@@ -231,18 +251,18 @@ impl LiveCall {
             // An address target that was silent, or a call outside the warrant's window.
             return None;
         }
-        let faxes = self.faxes.iter().map(|fax| self.fax_line(&fax));
+        let faxes = self.rest.faxes.iter().map(|fax| self.fax_line(&fax, own));
         let streams = self.streams.iter().map(|stream| self.stream_line(&stream, own));
         let streams = streams.chain(faxes).collect();
         // Four bytes of an encrypted stream say nothing of keys.
-        let digits = self.events.digits().into_iter();
+        let digits = self.rest.events.digits().into_iter();
         let digits =
             digits.filter(|it| self.encryption(it.source, it.destination) == Encryption::None);
         let mut digits: Vec<_> = digits.map(|it| digit_line(&it)).collect();
-        let Sayings { messages, keys, bodies, .. } = self.said;
+        let Sayings { messages, keys, bodies, .. } = self.rest.said;
         digits.extend(keys);
         digits.sort_by(|a, b| a.at.cmp(&b.at));
-        let (facts, flows) = (self.facts, self.flows);
+        let Rest { facts, flows, .. } = *self.rest;
         Some(CallLine {
             cin: facts.call.cin,
             call_id: facts.call_id,
@@ -257,10 +277,10 @@ impl LiveCall {
             digits,
             messages,
             bodies: bodies.into_iter().collect(),
-            flows: flows.iter().flat_map(Flows::iter).map(flow_line).collect(),
-            interrupted: self.interrupted,
-            excluded: self.excluded,
-            flows_beyond: flows.as_ref().map_or(0, Flows::beyond),
+            flows: flows.iter().map(flow_line).collect(),
+            interrupted: self.rest.interrupted,
+            excluded: self.rest.excluded,
+            flows_beyond: flows.beyond(),
             ..CallLine::default()
         })
     }

@@ -17,7 +17,7 @@ impl LiveCall {
     pub(super) fn stream_line(&self, stream: &Stream, own: &OwnLosses) -> StreamLine {
         let (source, destination) = (stream.source, stream.destination);
         // A gap that may be ours says nothing about the network.
-        let quality = stream.quality().filter(|_| !self.own_loss);
+        let quality = stream.quality().filter(|_| !self.may_have_lost(own));
         StreamLine {
             association: self.association(source, destination),
             encryption: encryption(self.encryption(source, destination)).to_owned(),
@@ -51,7 +51,7 @@ impl LiveCall {
     }
 
     /// The line of fax over UDPTL, which is no RTP.
-    pub(super) fn fax_line(&self, fax: &Fax) -> StreamLine {
+    pub(super) fn fax_line(&self, fax: &Fax, own: &OwnLosses) -> StreamLine {
         StreamLine {
             src: fax.source.to_string(),
             dst: fax.destination.to_string(),
@@ -64,7 +64,7 @@ impl LiveCall {
             bytes: fax.bytes,
             lost: fax.lost,
             // Fax has few packets, and its gaps are not told apart.
-            lost_unknown: if self.own_loss { fax.lost } else { 0 },
+            lost_unknown: if self.may_have_lost(own) { fax.lost } else { 0 },
             duplicates: fax.duplicates,
             reordered: fax.reordered,
             ..StreamLine::default()
@@ -79,8 +79,8 @@ impl LiveCall {
     /// What its receiver reported; none where it reported nothing.
     fn rtcp_line(&self, stream: &Stream) -> Option<RtcpLine> {
         let (sender, receiver) = (stream.source, stream.destination);
-        let reported = self.reports.about(sender, receiver, stream.ssrc);
-        let unreadable = self.reports.unreadable(sender, receiver);
+        let reported = self.reports().about(sender, receiver, stream.ssrc);
+        let unreadable = self.reports().unreadable(sender, receiver);
         let voip = reported.voip.zip(reported.worst_voip);
         let measured = reported.round_trip_ms;
         if reported.last.is_none() && voip.is_none() && measured.is_none() && unreadable == 0 {

@@ -174,7 +174,8 @@ impl Store {
     ) {
         if let Some(case) = self.cases.get_mut(&warrant) {
             let packet = Packet { interface, at_ns, original_len, frame, comment: None };
-            case.live.entry(cin).or_default().carry(key, &packet, volume);
+            let call = case.live.get_or_default(cin);
+            call.into_iter().for_each(|call| call.carry(key, &packet, volume));
         }
     }
 

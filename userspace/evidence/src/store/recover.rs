@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use hashbrown::HashMap;
 use serde_json::Value;
 
 use super::open::{at, make_dir, read_checkpoint, write_synced};
 use super::{Error, Mended, Store, empty_heads};
 use crate::audit::CaseOpened;
+use crate::calls::Calls;
 use crate::case::{Case, Order};
 use crate::checkpoint::{self, Checkpoint, OpenVolume};
 use crate::figures::Figures;
@@ -92,7 +92,7 @@ impl Store {
             previous,
             last_cin,
             volume: None,
-            live: HashMap::new(),
+            live: Calls::default(),
             begun: 0,
             ended: Vec::new(),
             losses: Losses::default(),
