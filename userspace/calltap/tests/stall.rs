@@ -12,6 +12,7 @@ use std::net::UdpSocket;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
@@ -148,6 +149,9 @@ impl Phone {
     }
 }
 
+/// One at a time, as each sends ten thousand packets a second.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// What a run printed over whose disk so many packets went while it stalled.
 struct Stalled {
     desk: Desk,
@@ -155,10 +159,12 @@ struct Stalled {
     messages: u64,
     packets: u64,
     _disk: Disk,
+    _turn: MutexGuard<'static, ()>,
 }
 
 /// A call, of which `packets` come while the disk takes nothing, and a thousand before and after.
 fn stalled(packets: u64) -> Option<Stalled> {
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let network = lay()?;
     let desk = Desk::new();
     desk.warrant("STALL", &["sip:alice@example.net"], EVER);
@@ -193,7 +199,7 @@ fn stalled(packets: u64) -> Option<Stalled> {
     assert_eq!(code, Some(0), "{found} {log}");
     conserved(&found, count(&found, "seen"));
     desk.fine(&["verify", "evidence", "--trust", "trust"]);
-    Some(Stalled { desk, found, messages, packets: sent, _disk: disk })
+    Some(Stalled { desk, found, messages, packets: sent, _disk: disk, _turn: turn })
 }
 
 /// The volumes hold, as tshark reads them, every message, all packets but `lost`, and in the order
