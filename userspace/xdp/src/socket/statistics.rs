@@ -24,7 +24,7 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// Frames the program gave to the socket and which never became a [`Frame`].
+    /// Frames the program gave to the socket and which never became a [`Frame`](crate::Frame).
     #[must_use]
     pub const fn lost(&self) -> u64 {
         self.rx_dropped + self.rx_ring_full + self.bad_descriptors
