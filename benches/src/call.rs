@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use calltap_proto::{Limits, Timestamp, Tracker, Warrant, target};
+use calltap_proto::{Limits, Tracker, Warrant, target};
 
 use crate::frame;
 
@@ -144,15 +144,9 @@ fn description(media: SocketAddr) -> String {
 /// What follows calls under a warrant for the target's.
 pub fn tracker() -> Tracker {
     let mut tracker = Tracker::new(Limits::default());
-    tracker.set_warrants(vec![Warrant {
-        id: 0,
-        targets: vec![target::parse(&format!("sip:{TARGET}@example.net")).expect("a target")],
-        not_before: Timestamp(0),
-        not_after: Timestamp::MAX,
-        content: true,
-        excluded: Vec::new(),
-        sided: false,
-        next_cin: 1,
-    }]);
+    tracker.set_warrants(vec![Warrant::on(
+        0,
+        vec![target::parse(&format!("sip:{TARGET}@example.net")).expect("a target")],
+    )]);
     tracker
 }

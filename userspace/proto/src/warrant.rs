@@ -28,6 +28,22 @@ pub struct Warrant {
 }
 
 impl Warrant {
+    /// Of these targets everything, at any time, with whomever: where nothing else is asked, such as
+    /// when evidence is read again.
+    #[must_use]
+    pub const fn on(id: u32, targets: Vec<Identity>) -> Self {
+        Self {
+            id,
+            targets,
+            excluded: Vec::new(),
+            not_before: Timestamp(0),
+            not_after: Timestamp::MAX,
+            content: true,
+            sided: false,
+            next_cin: 1,
+        }
+    }
+
     /// What is kept of a call in which this party takes part; none where it is not excluded.
     #[must_use]
     pub fn excludes(&self, party: &Identity) -> Option<Keep> {

@@ -68,16 +68,8 @@ fn compare(party: Party) {
 fn no_capture_makes_it_panic_or_leaves_a_call_open() {
     let Some(folder) = corpus() else { return };
     let everybody = ["ip:0.0.0.0/1", "ip:128.0.0.0/1", "ip:::/1", "ip:8000::/1"];
-    let warrant = Warrant {
-        id: 1,
-        targets: everybody.iter().map(|text| target::parse(text).expect(text)).collect(),
-        not_before: Timestamp(0),
-        not_after: Timestamp::MAX,
-        content: true,
-        excluded: Vec::new(),
-        sided: false,
-        next_cin: 1,
-    };
+    let warrant =
+        Warrant::on(1, everybody.iter().map(|text| target::parse(text).expect(text)).collect());
     let (mut files, mut frames) = (0, 0);
     for path in capture::files(&folder) {
         // A damaged file ends where the damage is; what stands ahead of it is fed.
@@ -105,16 +97,7 @@ fn no_capture_makes_it_panic_or_leaves_a_call_open() {
 #[test]
 fn every_torture_message_is_kept() {
     let Some(folder) = corpus() else { return };
-    let warrant = Warrant {
-        id: 1,
-        targets: vec![target::parse("ip:192.0.2.1").expect("a target")],
-        not_before: Timestamp(0),
-        not_after: Timestamp::MAX,
-        content: true,
-        excluded: Vec::new(),
-        sided: false,
-        next_cin: 1,
-    };
+    let warrant = Warrant::on(1, vec![target::parse("ip:192.0.2.1").expect("a target")]);
     let (mut messages, mut flawed) = (0, 0);
     for set in ["rfc4475", "rfc5118", "kamailio"] {
         for path in capture::all_files(&folder.join("sip-torture").join(set)) {
@@ -164,16 +147,7 @@ fn follow(frames: &[Frame], targets: &BTreeSet<&str>) -> Seen {
     tracker.set_warrants(
         (0u32..)
             .zip(targets)
-            .map(|(id, uri)| Warrant {
-                id,
-                targets: target::parse(uri).into_iter().collect(),
-                not_before: Timestamp(0),
-                not_after: Timestamp::MAX,
-                content: true,
-                excluded: Vec::new(),
-                sided: false,
-                next_cin: 1,
-            })
+            .map(|(id, uri)| Warrant::on(id, target::parse(uri).into_iter().collect()))
             .collect(),
     );
     let mut seen = Seen::default();

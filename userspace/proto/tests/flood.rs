@@ -115,16 +115,10 @@ fn peak(limits: &Limits, between: u32) -> u64 {
     let (mut invites, mut frames, mut endpoints, mut sent) = (0, 0, 0, 0);
     let cost = allocation_counter::measure(|| {
         let mut tracker = Tracker::new(limits.clone());
-        tracker.set_warrants(vec![Warrant {
-            id: 1,
-            targets: vec![target::parse("sip:alice@example.net").expect("a target")],
-            not_before: Timestamp(0),
-            not_after: Timestamp::MAX,
-            content: true,
-            excluded: Vec::new(),
-            sided: false,
-            next_cin: 1,
-        }]);
+        tracker.set_warrants(vec![Warrant::on(
+            1,
+            vec![target::parse("sip:alice@example.net").expect("a target")],
+        )]);
         let mut feed = |frame: &[u8]| {
             at += 10_000;
             let kept = Kept::whole(Timestamp(at), 0, LinkType::Raw, frame);

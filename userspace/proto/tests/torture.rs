@@ -19,16 +19,10 @@ use calltap_proto::{Event, Kept, Limits, MediaKind, Timestamp, Tracker, Warrant,
 /// the endpoints of its media, its flaw.
 fn kept(message: &[u8], wanted: &str) -> Vec<String> {
     let mut tracker = Tracker::new(Limits::default());
-    tracker.set_warrants(vec![Warrant {
-        id: 1,
-        targets: vec![target::parse(wanted).unwrap_or_else(|why| panic!("{wanted}: {why:?}"))],
-        not_before: Timestamp(0),
-        not_after: Timestamp::MAX,
-        content: true,
-        excluded: Vec::new(),
-        sided: false,
-        next_cin: 1,
-    }]);
+    tracker.set_warrants(vec![Warrant::on(
+        1,
+        vec![target::parse(wanted).unwrap_or_else(|why| panic!("{wanted}: {why:?}"))],
+    )]);
     let frame = capture::udp(message);
     let (mut all, mut found) = (Vec::new(), String::new());
     tracker.feed(Kept::whole(Timestamp(0), 0, LinkType::Raw, &frame), &mut |event| match event {

@@ -89,16 +89,10 @@ impl Reading {
     pub fn new(cin: u32, calls: &[CallLine]) -> Self {
         let mut tracker = Tracker::new(Limits::default());
         let everybody = ["ip:0.0.0.0/1", "ip:128.0.0.0/1", "ip:::/1", "ip:8000::/1"];
-        tracker.set_warrants(vec![Warrant {
-            id: 0,
-            targets: everybody.iter().filter_map(|text| target::parse(text).ok()).collect(),
-            not_before: Timestamp(0),
-            not_after: Timestamp::MAX,
-            content: true,
-            excluded: Vec::new(),
-            sided: false,
-            next_cin: 1,
-        }]);
+        tracker.set_warrants(vec![Warrant::on(
+            0,
+            everybody.iter().filter_map(|text| target::parse(text).ok()).collect(),
+        )]);
         let mut heard = Heard { cin, ownership: Ownership::new(calls), ..Heard::default() };
         for call in calls {
             let call_id = call.call_id.clone().into_bytes();

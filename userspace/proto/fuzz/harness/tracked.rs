@@ -27,16 +27,7 @@ pub(super) struct Out {
 
 /// The warrants: on Alice, on a stranger whom no input names, and on a network.
 fn warrant(id: u32, target: &str, content: bool) -> Warrant {
-    Warrant {
-        id,
-        targets: vec![target::parse(target).unwrap()],
-        not_before: Timestamp(0),
-        not_after: Timestamp::MAX,
-        content,
-        excluded: Vec::new(),
-        sided: false,
-        next_cin: 1,
-    }
+    Warrant { content, ..Warrant::on(id, vec![target::parse(target).unwrap()]) }
 }
 
 /// Nobody whom a fuzzer finds by chance.

@@ -34,16 +34,7 @@ const HOSTS: [(char, &str); 5] = [
 ];
 
 pub(super) fn warrant() -> Warrant {
-    Warrant {
-        id: 1,
-        targets: Vec::from([target::parse("sip:alice@example.net").unwrap()]),
-        not_before: Timestamp(0),
-        not_after: Timestamp::MAX,
-        content: true,
-        excluded: Vec::new(),
-        sided: false,
-        next_cin: 1,
-    }
+    Warrant::on(1, Vec::from([target::parse("sip:alice@example.net").unwrap()]))
 }
 
 /// The events of a script under one warrant.
