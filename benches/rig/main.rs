@@ -17,6 +17,7 @@ mod calls;
 mod figures;
 mod filter;
 mod link;
+mod load;
 mod plot;
 mod replay;
 mod rounds;

@@ -4,16 +4,13 @@
 use std::path::Path;
 
 use anyhow::Result;
-use calltap_bench::desk::Desk;
 use calltap_xdp::generator::Traffic;
 use serde_json::json;
 
 use crate::calls;
 use crate::figures::Figures;
-use crate::link::Link;
-use crate::session::{Plan, Summary, blast};
-use crate::tally::{Pass, Tally};
-use crate::tool::Tool;
+use crate::load::Load;
+use crate::session::Plan;
 
 /// Packets on the link.
 const PACKETS: u64 = 100_000_000;
@@ -26,33 +23,19 @@ const MESSAGES: u64 = 4;
 
 pub(crate) fn soak(plan: &Plan, dir: &Path, figures: &mut Figures) -> Result<()> {
     let dir = tempfile::tempdir_in(dir)?;
-    let desk = Desk::lay();
-    desk.post();
-    let link = Link::open()?;
-    let before = Link::carried()?;
-    let running = Tool::Calltap.start(plan.cpu, &dir.path().join("tool"), &desk)?;
-    let empty = running.memory()?;
-    calls::set_up(&link, plan.calls, plan.calls_a_second)?;
-    running.settle();
-    let first = Pass::first_packets(2 * plan.calls);
-    calls::speak(&link, first, plan.streams_a_second.max(1))?;
-    running.settle();
-    let full = running.memory()?;
-    let (mut passes, mut memory, mut sent) = (vec![first], Vec::new(), 0);
+    let mut load = Load::start(plan, dir.path())?;
+    let empty = load.running.memory()?;
+    load.set_up(plan)?;
+    let full = load.running.memory()?;
+    let (mut memory, mut sent) = (Vec::new(), 0);
     while sent < PACKETS {
-        let mut pass = Pass::blast(Traffic::new(SHARE), plan.frames.into());
-        pass.first += sent;
-        sent += pass.frames;
-        blast(&link, &running, pass)?;
-        passes.push(pass);
-        memory.push(running.memory()?);
+        load.blast(Traffic::new(SHARE), plan.frames)?;
+        sent += u64::from(plan.frames);
+        memory.push(load.running.memory()?);
     }
-    calls::tear_down(&link, plan.calls, plan.calls_a_second)?;
-    running.settle();
-    let stopped = running.stop()?;
-    let carried = Link::carried()? - before;
-    let tally = Tally::of(&stopped.files, &passes)?;
-    let summary = Summary::of(&stopped.said()?, carried, &tally)?;
+    calls::tear_down(&load.link, plan.calls, plan.calls_a_second)?;
+    load.running.settle();
+    let (summary, tally) = load.end()?;
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let (early, last) = (memory.get(1).copied().unwrap_or(full), memory.last().copied());
     figures.add("soak_packets", sent as f64);
