@@ -1,5 +1,6 @@
 //! One call with the volumes that hold it, read packet by packet.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use calltap_proto::packet::LinkType;
 
 use super::calls::{self, Found};
 use super::row::{State, nanoseconds};
-use super::signalling::{Reading, Signalling};
+use super::signalling::{self, FrameKey, Reading, Signalling};
 use crate::{cli, progress};
 
 /// A call, and where it is kept.
@@ -70,6 +71,8 @@ pub struct Placed<'a> {
     pub link: Option<LinkType>,
     /// The packet.
     pub packet: VolumePacket<'a>,
+    /// How many of the same bytes and the same time are ahead of it.
+    pub copy: usize,
 }
 
 impl Dossier {
@@ -116,7 +119,7 @@ impl Dossier {
     ) -> anyhow::Result<()> {
         let lengths = self.sources.iter().filter_map(|it| it.path.metadata().ok());
         let bar = progress::bytes(what, lengths.map(|it| it.len()).sum());
-        let mut before = 0;
+        let (mut before, mut copies) = (0, Copies::default());
         for (number, source) in self.sources.iter().enumerate() {
             let unreadable = || source.path.display().to_string();
             let mut reader = VolumeReader::open(&source.path).with_context(unreadable)?;
@@ -125,7 +128,8 @@ impl Dossier {
                 let facts = usize::try_from(packet.interface).ok();
                 let facts = facts.and_then(|at| interfaces.get(at));
                 let link = facts.and_then(|facts| LinkType::from_number(facts.link_type));
-                each(Placed { source: number, interfaces: &interfaces, link, packet })?;
+                let copy = copies.ahead(&packet);
+                each(Placed { source: number, interfaces: &interfaces, link, packet, copy })?;
                 bar.set_position(before + reader.bytes());
             }
             before += reader.bytes();
@@ -137,6 +141,26 @@ impl Dossier {
             }
         }
         Ok(())
+    }
+}
+
+/// Frames of one moment, of which the same may be recorded for several calls.
+#[derive(Debug, Default)]
+struct Copies {
+    at_ns: u64,
+    counts: HashMap<FrameKey, usize>,
+}
+
+impl Copies {
+    /// How many like this one came before, at the same time.
+    fn ahead(&mut self, packet: &VolumePacket<'_>) -> usize {
+        if packet.at_ns != self.at_ns {
+            self.at_ns = packet.at_ns;
+            self.counts.clear();
+        }
+        let count = self.counts.entry(signalling::key(packet)).or_default();
+        *count += 1;
+        *count - 1
     }
 }
 

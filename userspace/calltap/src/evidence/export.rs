@@ -115,7 +115,7 @@ impl Counts {
 /// The call that a media packet is of.
 pub fn owner(signalling: &Signalling, placed: &Placed<'_>) -> Option<u32> {
     let VolumePacket { frame, at_ns, .. } = placed.packet;
-    signalling.ownership.of(placed.link?, frame, at_ns)
+    signalling.ownership.of(placed.link?, frame, at_ns, placed.copy)
 }
 
 /// Whether the volume that a repeated packet comes from is not among those that are read.

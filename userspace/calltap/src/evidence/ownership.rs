@@ -7,8 +7,10 @@ use std::net::{IpAddr, SocketAddr};
 use calltap_evidence::lines::CallLine;
 use calltap_proto::packet::{self, Body, LinkType};
 use calltap_proto::rtp::Header;
+use calltap_proto::target::{self, Identity};
 
 use super::row::nanoseconds;
+use crate::content::Network;
 
 /// Sender and receiver.
 pub type Ends = (SocketAddr, SocketAddr);
@@ -24,8 +26,16 @@ pub struct Ownership {
     pairs: HashMap<Ends, Vec<u32>>,
     announced: HashMap<SocketAddr, Vec<Announced>>,
     fragmented: HashMap<Whole, Vec<(u64, Ends)>>,
-    /// The packets of address targets that no call explains.
-    unexplained: Option<u32>,
+    /// The calls that hold what no other call of an address target explains, by their numbers.
+    unexplained: Vec<Unexplained>,
+}
+
+#[derive(Debug)]
+struct Unexplained {
+    cin: u32,
+    network: Network,
+    from_ns: u64,
+    until_ns: u64,
 }
 
 #[derive(Debug)]
@@ -48,8 +58,14 @@ impl Ownership {
     pub fn new(calls: &[CallLine]) -> Self {
         let mut ownership = Self::default();
         for call in calls {
-            if !call.flows.is_empty() {
-                ownership.unexplained = Some(call.cin);
+            if let Some(network) = network(call) {
+                let ended = nanoseconds(&call.ended);
+                ownership.unexplained.push(Unexplained {
+                    cin: call.cin,
+                    network,
+                    from_ns: nanoseconds(&call.started),
+                    until_ns: if ended == 0 { u64::MAX } else { ended },
+                });
             }
             for line in &call.streams {
                 let Some(ends) = line.src.parse().ok().zip(line.dst.parse().ok()) else { continue };
@@ -67,6 +83,7 @@ impl Ownership {
                 }
             }
         }
+        ownership.unexplained.sort_by_key(|it| it.cin);
         ownership
     }
 
@@ -94,7 +111,10 @@ impl Ownership {
     }
 
     /// The call that a media packet was recorded for, as far as that can be told.
-    pub fn of(&self, link: LinkType, frame: &[u8], at_ns: u64) -> Option<u32> {
+    ///
+    /// One between two address targets is recorded for each, one copy behind the other: this is the
+    /// copy with so many ahead of it.
+    pub fn of(&self, link: LinkType, frame: &[u8], at_ns: u64, copy: usize) -> Option<u32> {
         let packet = packet::parse(link, frame).ok();
         let (ends, payload) = match packet.as_ref().map(|packet| packet.body) {
             Some(Body::Udp(it)) => ((it.source, it.destination), it.payload),
@@ -106,11 +126,26 @@ impl Ownership {
                 let nearest = known.min_by_key(|(at, _)| at.abs_diff(at_ns));
                 (nearest.map_or_else(|| packet.endpoints(), |(_, ends)| *ends), &[][..])
             }
-            _ => return self.unexplained,
+            Some(_) => {
+                let ends = packet.as_ref()?.endpoints();
+                return self.by_address(ends, at_ns, copy);
+            }
+            None => return None,
         };
         self.by_stream(ends, payload, at_ns)
             .or_else(|| self.by_ends(ends, at_ns))
-            .or(self.unexplained)
+            .or_else(|| self.by_address(ends, at_ns, copy))
+    }
+
+    /// By the address targets that have either end, in the order of their numbers, as they record.
+    fn by_address(&self, (source, destination): Ends, at_ns: u64, copy: usize) -> Option<u32> {
+        let wants = |it: &&Unexplained| {
+            (it.from_ns..=it.until_ns).contains(&at_ns)
+                && (it.network.contains(source.ip()) || it.network.contains(destination.ip()))
+        };
+        let owners = self.unexplained.iter().filter(wants);
+        let copy = copy.checked_rem(owners.clone().count())?;
+        owners.map(|it| it.cin).nth(copy)
     }
 
     /// By a stream that the ledger tells of: the same ends, time and source.
@@ -154,6 +189,56 @@ impl Ownership {
     }
 }
 
+/// The addresses whose packets the call holds, where no other call explains them.
+fn network(call: &CallLine) -> Option<Network> {
+    match target::parse(&call.matched.target).ok()? {
+        Identity::Network { address, length } if call.matched.header == "IP" => {
+            Some(Network { address, length })
+        }
+        _ => None,
+    }
+}
+
 fn sorted((one, other): Ends) -> Ends {
     if one <= other { (one, other) } else { (other, one) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use calltap_evidence::lines::Match;
+
+    /// A call that holds what no other explains of one address, from second 1 to 3.
+    fn of_address(cin: u32, address: &str) -> CallLine {
+        CallLine {
+            cin,
+            matched: Match {
+                header: "IP".to_owned(),
+                target: format!("ip:{address}"),
+                contact: None,
+            },
+            started: "1970-01-01T00:00:01Z".to_owned(),
+            ended: "1970-01-01T00:00:03Z".to_owned(),
+            ..CallLine::default()
+        }
+    }
+
+    #[test]
+    fn a_packet_between_two_address_targets_is_one_copy_of_each() {
+        let calls = [of_address(2, "192.0.2.2"), of_address(1, "192.0.2.1")];
+        let ownership = Ownership::new(&calls);
+        let ends = |source: &str, destination: &str| {
+            let end = |end: &str| format!("192.0.2.{end}:9").parse().unwrap();
+            (end(source), end(destination))
+        };
+        let at_ns = 2_000_000_000;
+        let owners = |ends, copies: usize| {
+            (0..copies).map(|copy| ownership.by_address(ends, at_ns, copy)).collect::<Vec<_>>()
+        };
+        assert_eq!(owners(ends("1", "2"), 4), [Some(1), Some(2), Some(1), Some(2)]);
+        assert_eq!(owners(ends("2", "1"), 2), [Some(1), Some(2)]);
+        assert_eq!(owners(ends("2", "3"), 2), [Some(2), Some(2)]);
+        assert_eq!(owners(ends("3", "4"), 1), [None]);
+        assert_eq!(ownership.by_address(ends("1", "2"), 4_000_000_000, 0), None);
+    }
 }

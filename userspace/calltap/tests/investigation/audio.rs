@@ -1,13 +1,13 @@
 //! `calltap evidence audio`: held, sample for sample, against a decoder of another making.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
 use super::desk::{Desk, EVER, tshark, words};
-use super::replayed;
+use super::{foreign, replayed};
 
 /// ITU-T G.711 §3 in another language: segments and steps as the recommendation has them, with
 /// magnitudes of 13 (A) and 14 (µ) bits brought to 16.
@@ -129,10 +129,7 @@ fn a_call_of_which_nothing_can_be_heard_leaves_no_file() {
 
 #[test]
 fn g711_calls_of_the_corpus_are_heard_as_another_decoder_hears_them() {
-    let Some(corpus) = std::env::var_os("CALLTAP_CORPUS").map(PathBuf::from) else {
-        println!("SKIPPED: CALLTAP_CORPUS names no folder of captures");
-        return;
-    };
+    let Some(corpus) = foreign::corpus() else { return };
     let mut truths: Vec<_> =
         fs::read_dir(corpus.join("truth")).unwrap().map(|it| it.unwrap().path()).collect();
     truths.sort();

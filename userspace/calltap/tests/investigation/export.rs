@@ -1,12 +1,11 @@
 //! `calltap evidence export`: one call as one file, held against tshark with its defaults.
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
-use super::desk::{Desk, EVER, tshark, words};
+use super::desk::{Desk, tshark, words};
 use super::replayed;
 
 fn listed(desk: &Desk) -> Vec<Value> {
@@ -27,7 +26,7 @@ fn line(desk: &Desk, name: &str) -> Value {
 }
 
 /// RTP packets that a call's line counts.
-fn rtp_packets(line: &Value) -> usize {
+pub(crate) fn rtp_packets(line: &Value) -> usize {
     let streams = line["streams"].as_array().unwrap().iter();
     let rtp = streams.filter(|stream| stream["kind"].is_null());
     rtp.map(|it| usize::try_from(it["packets"].as_u64().unwrap()).unwrap()).sum()
@@ -144,88 +143,6 @@ fn a_call_is_named_by_liid_and_number_by_number_or_by_call_id() {
         assert!(says.contains("calltap evidence list names them"), "{says}");
         assert!(!says.contains('\u{1b}'), "{says:?}");
     }
-}
-
-/// Captures with a call whose SIP tshark counts otherwise in its copy than among all the others, and
-/// why; the tests of `corpus` explain what is kept of each.
-const EXPLAINED: &[(&str, &str)] = &[
-    (
-        "sip-malformed/ntop-nDPI__fuzz-2006-06-26-2594.pcap",
-        "fuzzed: messages with damaged start lines, no SIP to tshark, are kept and flagged",
-    ),
-    (
-        "ims-volte/open5gs-open5gs__volte.pcapng",
-        "fragments that were seen inside of a tunnel and outside: in the copy tshark puts together \
-         both, in the capture one",
-    ),
-];
-
-#[test]
-fn each_call_of_the_corpus_is_copied_whole_and_decodes_as_its_line_counts_it() {
-    let Some(corpus) = std::env::var_os("CALLTAP_CORPUS").map(PathBuf::from) else {
-        println!("SKIPPED: CALLTAP_CORPUS names no folder of captures");
-        return;
-    };
-    let mut truths: Vec<_> =
-        fs::read_dir(corpus.join("truth")).unwrap().map(|it| it.unwrap().path()).collect();
-    truths.sort();
-    let (mut calls, mut wrong) = (0, Vec::new());
-    for truth in truths {
-        let truth: Value = serde_json::from_slice(&fs::read(&truth).unwrap()).expect("JSON");
-        let file = truth["file"].as_str().unwrap_or_default().to_owned();
-        let parties: BTreeSet<&str> = truth["calls"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .flat_map(|call| [call["from_uri"].as_str(), call["to_uri"].as_str()])
-            .flatten()
-            .filter(|uri| calltap_proto::target::parse(uri).is_ok())
-            .take(64)
-            .collect();
-        if parties.is_empty() {
-            continue;
-        }
-        let desk = Desk::new();
-        let parties: Vec<_> = parties.into_iter().collect();
-        let warrant = desk.warrant("PARTY", &parties, EVER);
-        desk.replay(&corpus.join(&file), &warrant, &["-b", "duration:5"]);
-        // One capture has more than a thousand calls that differ in their numbers alone.
-        for call in listed(&desk).into_iter().take(100) {
-            calls += 1;
-            let name = name(&call);
-            let output = desk.run(&["evidence", "export", &name, "--out", "copy.pcapng"]);
-            if output.status.code() != Some(0) {
-                wrong.push(format!("{file} {name}: {}", words(&output)));
-            } else if let Some(what) = differs(&desk, &truth, &line(&desk, &name))
-                && !EXPLAINED.iter().any(|(known, _)| *known == file)
-            {
-                wrong.push(format!("{file} {name}: {what}"));
-            }
-            let _ = fs::remove_file(desk.path("copy.pcapng"));
-        }
-        println!("{file}: {calls} calls so far, {} of them differ", wrong.len());
-    }
-    println!("{calls} calls copied");
-    assert!(wrong.is_empty(), "{} of {calls}:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(calls > 150, "{calls}");
-}
-
-/// What tshark sees in a copy otherwise than the call's line and the truth have it.
-fn differs(desk: &Desk, truth: &Value, line: &Value) -> Option<String> {
-    let copy = desk.path("copy.pcapng");
-    let fields = ["sip.Call-ID", "rtp.version", "_ws.malformed"];
-    let seen = tshark(&copy, "sip or rtp.version == 2", &fields);
-    let call_id = line["call_id"].as_str().unwrap();
-    let sip = seen.iter().filter(|it| it[0].contains(call_id) && !call_id.is_empty()).count();
-    let rtp = seen.iter().filter(|it| it[1].contains('2')).count();
-    if rtp != rtp_packets(line) {
-        return Some(format!("{rtp} RTP packets, and its line has {}", rtp_packets(line)));
-    }
-    let known = truth["calls"].as_array().into_iter().flatten();
-    let known = known.filter(|call| call["call_id"] == line["call_id"]);
-    let stated: u64 = known.filter_map(|call| call["sip_frames"].as_u64()).sum();
-    (stated > 0 && stated != u64::try_from(sip).unwrap())
-        .then(|| format!("{sip} frames of SIP, and tshark saw {stated} in the capture"))
 }
 
 fn sha256(path: &Path) -> String {

@@ -1,9 +1,12 @@
 //! What an investigator asks of evidence, asked of the real program.
 
 mod audio;
+mod copies;
 #[path = "../desk/mod.rs"]
 mod desk;
 mod export;
+#[path = "../foreign/mod.rs"]
+mod foreign;
 mod hep;
 #[path = "../hostile/mod.rs"]
 mod hostile;
