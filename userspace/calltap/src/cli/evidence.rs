@@ -33,8 +33,9 @@ pub enum Evidence {
     /// Write a call as a stereo WAV: the caller left, the called party right
     #[command(after_help = "Example:\n  \
         calltap evidence audio CASE-1/3 --out call.wav\n\n\
-        G.711 is decoded, in either law. Each packet is at its time, and where one is missing is\n\
-        silence. What cannot be heard is named: other encodings, and whatever is encrypted.")]
+        G.711, G.722 and GSM are decoded. Each packet is at its time, and where one is missing is\n\
+        silence. It has 8,000 samples a second, and 16,000 if any of the call is G.722. What cannot\n\
+        be heard is named: other encodings, and whatever is encrypted.")]
     Audio(Audio),
     /// Write a call's report: one page that opens anywhere, without a network
     #[command(after_help = "Example:\n  \

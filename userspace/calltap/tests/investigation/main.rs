@@ -4,6 +4,7 @@ mod audio;
 mod copies;
 #[path = "../desk/mod.rs"]
 mod desk;
+mod encodings;
 mod export;
 #[path = "../foreign/mod.rs"]
 mod foreign;
@@ -13,6 +14,7 @@ mod hostile;
 mod list;
 mod report;
 mod show;
+mod spoken;
 mod unfinished;
 
 use std::path::{Path, PathBuf};
@@ -32,4 +34,14 @@ fn replayed(capture: &str, more: &[&str]) -> Desk {
     let warrant = desk.warrant("CASE-1", &[ALICE], EVER);
     desk.replay(&pcap(capture), &warrant, more);
     desk
+}
+
+/// Samples a second of a WAV, and both its channels, left first.
+fn wav(path: &Path) -> (u32, [Vec<i16>; 2]) {
+    let mut reader = hound::WavReader::open(path).expect("a WAV");
+    let spec = reader.spec();
+    assert_eq!((spec.channels, spec.bits_per_sample), (2, 16));
+    let samples: Vec<i16> = reader.samples().map(|it| it.expect("a sample")).collect();
+    let side = |side| samples.iter().skip(side).step_by(2).copied().collect();
+    (spec.sample_rate, [0, 1].map(side))
 }

@@ -1,9 +1,15 @@
 //! `calltap evidence audio`: a call as a stereo WAV, the caller on the left, the called party on the
 //! right, each packet at its time, and silence where there is none.
 
+mod codec;
 mod g711;
+mod g722;
+mod gsm;
+#[cfg(test)]
+mod made;
 mod sides;
 mod timeline;
+mod track;
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Seek, Write};
@@ -23,12 +29,11 @@ use super::inert::inert;
 use super::new_file::{self, NewFile};
 use super::signalling::{Said, Signalling};
 use crate::{Outcome, cli};
-use g711::Law;
 pub use sides::{Side, Sides};
-use timeline::Timeline;
+use track::Track;
 
-/// Samples a second of what is written; G.711 has no other.
-pub const RATE: u32 = 8000;
+/// Samples a second of what is written, unless what is heard has more.
+const RATE: u32 = 8000;
 
 /// Writes a call's audio into a new file.
 ///
@@ -50,8 +55,8 @@ pub fn audio(arguments: &cli::Audio) -> anyhow::Result<Outcome> {
     out.keep().with_context(unwritable)?;
     let call = &dossier.line;
     println!("audio      {} of call {}", arguments.out.display(), dossier.name());
-    println!("left       {}, {}", inert(&call.from), seconds(heard.caller.len()));
-    println!("right      {}, {}", inert(&call.to), seconds(heard.called.len()));
+    println!("left       {}, {}", inert(&call.from), heard.time(heard.caller.len()));
+    println!("right      {}, {}", inert(&call.to), heard.time(heard.called.len()));
     for why in &heard.left_out {
         println!("not heard  {why}");
     }
@@ -61,14 +66,11 @@ pub fn audio(arguments: &cli::Audio) -> anyhow::Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-fn seconds(samples: usize) -> String {
-    let milliseconds = samples * 1000 / RATE as usize;
-    format!("{}.{:03} s", milliseconds / 1000, milliseconds % 1000)
-}
-
 /// Both sides of a call, sample by sample from the first packet of either.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Heard {
+    /// Samples a second: the most that any stream of the call has.
+    pub rate: u32,
     /// What the caller says.
     pub caller: Vec<i16>,
     /// What the called party says.
@@ -79,20 +81,16 @@ pub struct Heard {
     pub left_out: Vec<String>,
 }
 
-/// One stream's packets.
-#[derive(Debug, Default)]
-struct Track {
-    packets: Vec<Packet>,
-    /// Packets of encodings that cannot be decoded, by name.
-    undecoded: BTreeMap<String, u64>,
-}
-
-#[derive(Debug)]
-struct Packet {
-    at_ns: u64,
-    timestamp: u32,
-    law: Law,
-    payload: Box<[u8]>,
+impl Default for Heard {
+    fn default() -> Self {
+        Self {
+            rate: RATE,
+            caller: Vec::new(),
+            called: Vec::new(),
+            start_ns: 0,
+            left_out: Vec::new(),
+        }
+    }
 }
 
 type Flow = (SocketAddr, SocketAddr, u32);
@@ -115,16 +113,28 @@ impl Heard {
         })?;
         let mut heard = Self::default();
         let tracks = heard.choose(dossier, signalling, &sides, tracks);
-        let starts = tracks.iter().filter_map(|(_, track)| Some(track.packets.first()?.at_ns));
+        let starts = tracks.iter().filter_map(|(_, track)| Some(track.ends()?.0));
         heard.start_ns = starts.min().unwrap_or(0);
+        let rates = tracks.iter().filter_map(|(_, track)| track.rate());
+        heard.rate = rates.max().unwrap_or(RATE);
         for (side, track) in &tracks {
-            let start_ns = heard.start_ns;
-            match side {
-                Side::Caller => mix(track, start_ns, &mut heard.caller),
-                Side::Called => mix(track, start_ns, &mut heard.called),
-            }
+            let side = match side {
+                Side::Caller => &mut heard.caller,
+                Side::Called => &mut heard.called,
+            };
+            track.lay(heard.start_ns, heard.rate, side);
         }
         Ok(heard)
+    }
+
+    /// Samples of the longer side.
+    pub fn samples(&self) -> usize {
+        self.caller.len().max(self.called.len())
+    }
+
+    fn time(&self, samples: usize) -> String {
+        let milliseconds = samples * 1000 / self.rate as usize;
+        format!("{}.{:03} s", milliseconds / 1000, milliseconds % 1000)
     }
 
     /// Whether there is nothing to hear.
@@ -139,13 +149,13 @@ impl Heard {
     pub fn write(&self, out: impl Write + Seek) -> Result<(), hound::Error> {
         let spec = hound::WavSpec {
             channels: 2,
-            sample_rate: RATE,
+            sample_rate: self.rate,
             bits_per_sample: 16,
             sample_format: hound::SampleFormat::Int,
         };
         let mut writer = hound::WavWriter::new(out, spec)?;
         let sample = |side: &[i16], at| side.get(at).copied().unwrap_or(0);
-        for at in 0..self.caller.len().max(self.called.len()) {
+        for at in 0..self.samples() {
             writer.write_sample(sample(&self.caller, at))?;
             writer.write_sample(sample(&self.called, at))?;
         }
@@ -161,7 +171,7 @@ impl Heard {
         tracks: BTreeMap<Flow, Track>,
     ) -> Vec<(Side, Track)> {
         let mut tracks: Vec<_> = tracks.into_iter().collect();
-        tracks.sort_by_key(|(_, track)| track.packets.first().map(|packet| packet.at_ns));
+        tracks.sort_by_key(|(_, track)| track.ends().map(|(first, _)| first));
         let mut chosen: Vec<(Side, Flow, (u64, u64), Track)> = Vec::new();
         for (flow, track) in tracks {
             let (source, destination, ssrc) = flow;
@@ -174,10 +184,7 @@ impl Heard {
                 let encoding = inert(encoding);
                 self.left_out.push(format!("{name}: {packets} packets of {encoding}"));
             }
-            let ends = track.packets.first().zip(track.packets.last());
-            let Some((first, last)) = ends.map(|(first, last)| (first.at_ns, last.at_ns)) else {
-                continue;
-            };
+            let Some((first, last)) = track.ends() else { continue };
             // Where nothing says who speaks: whoever is first, and then whoever is not he.
             let side = sides.speaker(source, destination).unwrap_or_else(|| match chosen.first() {
                 Some((side, (first, ..), ..)) if *first != source => side.other(),
@@ -231,39 +238,9 @@ fn take(placed: &Placed<'_>, sides: &Sides, tracks: &mut BTreeMap<Flow, Track>) 
     let Ok((header, payload)) = Header::with_payload(datagram.payload) else { return };
     let (source, destination) = (datagram.source, datagram.destination);
     let track = tracks.entry((source, destination, header.ssrc)).or_default();
-    let law = match sides.encoding(source, destination, header.payload_type) {
-        Some("PCMU") => Law::Mu,
-        Some("PCMA") => Law::A,
-        // Keys and silence are no sound.
-        Some("TELEPHONE-EVENT" | "CN") => return,
-        other => {
-            let name = other.map_or_else(
-                || format!("payload type {}", header.payload_type),
-                |name| format!("{name}, which is not decoded here"),
-            );
-            *track.undecoded.entry(name).or_default() += 1;
-            return;
-        }
-    };
-    let (at_ns, timestamp) = (placed.packet.at_ns, header.timestamp);
-    track.packets.push(Packet { at_ns, timestamp, law, payload: payload.into() });
-}
-
-/// Puts a track's samples at their places.
-fn mix(track: &Track, start_ns: u64, side: &mut Vec<i16>) {
-    let mut timeline = Timeline::default();
-    let mut samples = Vec::new();
-    for packet in &track.packets {
-        let since = u128::from(packet.at_ns.saturating_sub(start_ns));
-        let arrival = (since * u128::from(RATE) + 500_000_000) / 1_000_000_000;
-        let place = timeline.place(packet.timestamp, u64::try_from(arrival).unwrap_or(u64::MAX));
-        samples.clear();
-        packet.law.decode(&packet.payload, &mut samples);
-        let Ok(place) = usize::try_from(place) else { continue };
-        let end = place + samples.len();
-        if side.len() < end {
-            side.resize(end, 0);
-        }
-        side[place..end].copy_from_slice(&samples);
+    let name = sides.encoding(source, destination, header.payload_type);
+    // Keys and silence are no sound.
+    if !matches!(name, Some("TELEPHONE-EVENT" | "CN")) {
+        track.take(placed.packet.at_ns, &header, name, payload);
     }
 }

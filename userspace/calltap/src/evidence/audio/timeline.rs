@@ -1,7 +1,7 @@
 //! Samples of a stream at their time: by the RTP time stamps, which say it to a sample, and anew by
 //! the arrival where the two have come apart.
 
-/// Where the samples of a stream go.
+/// Where the samples of a stream go, in units of its time stamps.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
     anchor: Option<Anchor>,
@@ -9,27 +9,27 @@ pub(super) struct Timeline {
 
 #[derive(Debug, Clone, Copy)]
 struct Anchor {
+    /// Units a second.
+    clock: u32,
     timestamp: u32,
     sample: u64,
 }
 
-/// A stream whose time stamps are further off than this has begun them anew: one second of samples.
-const APART: u64 = 8000;
-
 impl Timeline {
-    /// The place of a packet's first sample: it came `arrival` samples after the beginning.
-    pub(super) fn place(&mut self, timestamp: u32, arrival: u64) -> u64 {
-        if let Some(anchor) = self.anchor {
+    /// The place of a packet's first sample: it came `arrival` units after the beginning.
+    ///
+    /// A stream whose time stamps are off by more than a second has begun them anew, and so has one
+    /// of another clock.
+    pub(super) fn place(&mut self, clock: u32, timestamp: u32, arrival: u64) -> u64 {
+        let told = self.anchor.filter(|anchor| anchor.clock == clock).and_then(|anchor| {
             let since = i64::from(timestamp.wrapping_sub(anchor.timestamp).cast_signed());
-            let sample = anchor.sample.checked_add_signed(since);
-            if let Some(sample) = sample.filter(|sample| sample.abs_diff(arrival) <= APART) {
-                // The time stamp may wrap in the next half of its range.
-                self.anchor = Some(Anchor { timestamp, sample });
-                return sample;
-            }
-        }
-        self.anchor = Some(Anchor { timestamp, sample: arrival });
-        arrival
+            let sample = anchor.sample.checked_add_signed(since)?;
+            (sample.abs_diff(arrival) <= u64::from(clock)).then_some(sample)
+        });
+        let sample = told.unwrap_or(arrival);
+        // The time stamp may wrap in the next half of its range.
+        self.anchor = Some(Anchor { clock, timestamp, sample });
+        sample
     }
 }
 
@@ -53,7 +53,15 @@ mod tests {
         ];
         let mut timeline = Timeline::default();
         for (timestamp, arrival, place) in cases {
-            assert_eq!(timeline.place(timestamp, arrival), place, "{timestamp} at {arrival}");
+            assert_eq!(timeline.place(8000, timestamp, arrival), place, "{timestamp} at {arrival}");
         }
+    }
+
+    #[test]
+    fn another_clock_is_another_beginning() {
+        let mut timeline = Timeline::default();
+        assert_eq!(timeline.place(8000, 0, 100), 100);
+        assert_eq!(timeline.place(48_000, 160, 1_500), 1_500);
+        assert_eq!(timeline.place(48_000, 1120, 2_400), 2_460);
     }
 }

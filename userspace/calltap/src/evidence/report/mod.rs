@@ -10,7 +10,7 @@ use std::io::{BufWriter, Cursor, Write as _};
 
 use anyhow::Context as _;
 
-use super::audio::{Heard, RATE};
+use super::audio::Heard;
 use super::custody;
 use super::dossier::Dossier;
 use super::new_file::{self, NewFile};
@@ -19,8 +19,8 @@ use crate::{Outcome, cli};
 pub(crate) use page::style_hash;
 use series::Flow;
 
-/// Audio beyond this many samples, twenty minutes, is not put into the page.
-const PLAYABLE: usize = RATE as usize * 20 * 60;
+/// Audio beyond this many samples, twenty minutes of G.711, is not put into the page.
+const PLAYABLE: usize = 8000 * 20 * 60;
 
 /// Writes a call's report into a new file.
 ///
@@ -80,7 +80,7 @@ struct Contents<'a> {
 }
 
 fn wav(heard: &Heard) -> anyhow::Result<Option<Vec<u8>>> {
-    if heard.is_silent() || heard.caller.len().max(heard.called.len()) > PLAYABLE {
+    if heard.is_silent() || heard.samples() > PLAYABLE {
         return Ok(None);
     }
     let mut out = Cursor::new(Vec::new());

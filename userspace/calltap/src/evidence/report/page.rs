@@ -7,7 +7,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::html::{Inert, Text, base64};
 use super::{Contents, plots, rungs};
-use crate::evidence::audio::RATE;
 use crate::evidence::ladder::{Kind, Ladder, media_label};
 use crate::evidence::row::{State, nanoseconds};
 use crate::evidence::show::hung_up;
@@ -142,13 +141,12 @@ fn audio(out: &mut String, contents: &Contents<'_>) {
     }
     section(out, "Audio", |out| {
         if !heard.is_silent() {
-            let samples = heard.caller.len().max(heard.called.len());
             let _ = write!(
                 out,
                 "<figure><figcaption><span class=caller>Caller, left channel, above</span> &middot; \
                  <span class=called>called party, right channel, below</span> &middot; {:.1} s from \
                  {}</figcaption>{}</figure>",
-                samples as f64 / f64::from(RATE),
+                heard.samples() as f64 / f64::from(heard.rate),
                 time(heard.start_ns),
                 plots::waveform(&heard.caller, &heard.called)
             );
