@@ -14,6 +14,10 @@ use rustix::net::xdp::{XdpRingFlags, XdpRingOffset};
 
 use crate::mapping::Mapping;
 
+mod sides;
+
+pub(crate) use sides::{Consumer, Producer};
+
 /// A ring's memory; the size is a power of two.
 #[derive(Debug)]
 struct Memory<T> {
@@ -74,45 +78,9 @@ pub(crate) fn mapping_length<T>(offsets: &XdpRingOffset, size: u32) -> Option<us
     usize::try_from(offsets.desc).ok()?.checked_add(slots)
 }
 
-/// The side of a ring that puts items in.
-#[derive(Debug)]
-pub(crate) struct Producer<T> {
-    memory: Memory<T>,
-    produced: u32,
-    consumed: u32,
-}
-
 impl<T: Copy> Producer<T> {
     pub(crate) fn new(mapping: Mapping, offsets: &XdpRingOffset, size: u32) -> Option<Self> {
-        let memory = Memory::new(mapping, offsets, size)?;
-        let produced = memory.producer().load(Ordering::Relaxed);
-        let consumed = memory.consumer().load(Ordering::Acquire);
-        Some(Self { memory, produced, consumed })
-    }
-
-    /// Puts items in, as far as there is room, and publishes them together; returns how many.
-    pub(crate) fn push(&mut self, items: impl IntoIterator<Item = T>) -> u32 {
-        let before = self.produced;
-        for item in items {
-            if !self.has_room() {
-                break;
-            }
-            // SAFETY: the slot is free until the count below is published: only we write it.
-            unsafe { self.memory.slot(self.produced).write(item) };
-            self.produced = self.produced.wrapping_add(1);
-        }
-        // Release: the items are written before the other side sees the count.
-        self.memory.producer().store(self.produced, Ordering::Release);
-        self.produced.wrapping_sub(before)
-    }
-
-    fn has_room(&mut self) -> bool {
-        if self.produced.wrapping_sub(self.consumed) < self.memory.size {
-            return true;
-        }
-        // Acquire: the other side has read a slot before it counts it as consumed.
-        self.consumed = self.memory.consumer().load(Ordering::Acquire);
-        self.produced.wrapping_sub(self.consumed) < self.memory.size
+        Memory::new(mapping, offsets, size).map(Self::over)
     }
 
     /// Whether the kernel sleeps until it is woken (`XDP_RING_NEED_WAKEUP`).
@@ -122,48 +90,13 @@ impl<T: Copy> Producer<T> {
     }
 }
 
-/// The side of a ring that takes items out.
-#[derive(Debug)]
-pub(crate) struct Consumer<T> {
-    memory: Memory<T>,
-    produced: u32,
-    consumed: u32,
-}
-
 impl<T: Copy> Consumer<T> {
     pub(crate) fn new(mapping: Mapping, offsets: &XdpRingOffset, size: u32) -> Option<Self> {
-        let memory = Memory::new(mapping, offsets, size)?;
-        let produced = memory.producer().load(Ordering::Acquire);
-        let consumed = memory.consumer().load(Ordering::Relaxed);
-        Some(Self { memory, produced, consumed })
-    }
-
-    /// Takes up to `limit` items out, gives each to `take`, and publishes their slots as free
-    /// together; returns how many.
-    pub(crate) fn pop(&mut self, limit: u32, mut take: impl FnMut(T)) -> u32 {
-        if self.produced == self.consumed {
-            // Acquire: the other side has written an item before it counts it as produced.
-            self.produced = self.memory.producer().load(Ordering::Acquire);
-        }
-        let count = self.produced.wrapping_sub(self.consumed).min(limit);
-        for _ in 0..count {
-            // SAFETY: the slot was published by the producer, and is ours until we say otherwise.
-            take(unsafe { self.memory.slot(self.consumed).read() });
-            self.consumed = self.consumed.wrapping_add(1);
-        }
-        if count != 0 {
-            // Release: the slots are read before the other side may write them again.
-            self.memory.consumer().store(self.consumed, Ordering::Release);
-        }
-        count
-    }
-
-    /// How many items wait, and how many may.
-    pub(crate) fn waiting(&self) -> (u32, u32) {
-        let produced = self.memory.producer().load(Ordering::Relaxed);
-        (produced.wrapping_sub(self.consumed), self.memory.size)
+        Memory::new(mapping, offsets, size).map(Self::over)
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,10 @@ use zerocopy::FromBytes;
 
 use crate::mapping::Mapping;
 
+mod held;
+
+use held::Held;
+
 /// A received frame: the right to read one chunk, or one slot, until it is released.
 ///
 /// A frame that is dropped instead of released costs its queue one chunk until that is closed.
@@ -54,10 +58,7 @@ pub(crate) struct Umem {
     chunk_bytes: usize,
     /// Bytes of a slot: a mark and the longest frame.
     slot_bytes: usize,
-    /// By chunk: whether a [`Frame`] stands for it.
-    ///
-    /// A chunk is one socket's at a time, so that reading and setting need not be one step.
-    held: Box<[AtomicBool]>,
+    held: Held,
     id: u32,
 }
 
@@ -75,7 +76,7 @@ impl Umem {
             mapping: Mapping::anonymous(chunks * chunk_bytes + slots as usize * slot_bytes)?,
             chunk_bytes,
             slot_bytes,
-            held: (0..chunks).map(|_| AtomicBool::new(false)).collect(),
+            held: Held::none_of(chunks),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         })
     }
@@ -88,7 +89,7 @@ impl Umem {
 
     /// Bytes of all chunks, behind which the slots begin.
     const fn chunks_bytes(&self) -> usize {
-        self.held.len() * self.chunk_bytes
+        self.held.chunks() * self.chunk_bytes
     }
 
     /// Where each slot begins.
@@ -99,7 +100,7 @@ impl Umem {
     /// The address of every chunk.
     pub(crate) fn chunks(&self) -> impl Iterator<Item = u64> + use<> {
         let chunk_bytes = self.chunk_bytes as u64;
-        (0..self.held.len() as u64).map(move |chunk| chunk * chunk_bytes)
+        (0..self.held.chunks() as u64).map(move |chunk| chunk * chunk_bytes)
     }
 
     /// Takes over the chunk of a descriptor; `None` if the kernel had no right to hand it over.
@@ -110,11 +111,7 @@ impl Umem {
         if within < MARK || within + length > self.chunk_bytes {
             return None;
         }
-        let held = self.held.get(offset / self.chunk_bytes)?;
-        if held.load(Ordering::Relaxed) {
-            return None;
-        }
-        held.store(true, Ordering::Relaxed);
+        self.held.take(offset / self.chunk_bytes)?;
         Some(Frame { owner: self.id, offset, length })
     }
 
@@ -126,12 +123,10 @@ impl Umem {
     pub(crate) fn give_up(&self, frame: Frame) -> Left {
         self.assert_owner(&frame);
         let chunk = frame.offset / self.chunk_bytes;
-        let Some(held) = self.held.get(chunk) else {
-            return Left::Slot(frame.offset - MARK);
-        };
-        // Relaxed: the ring that the chunk goes back by orders this ahead of its next use.
-        held.store(false, Ordering::Relaxed);
-        Left::Chunk((chunk * self.chunk_bytes) as u64)
+        match self.held.give_up(chunk) {
+            Some(()) => Left::Chunk((chunk * self.chunk_bytes) as u64),
+            None => Left::Slot(frame.offset - MARK),
+        }
     }
 
     /// Copies a part of a frame into its slot, behind the `length` bytes that are there, and its
