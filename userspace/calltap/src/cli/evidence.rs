@@ -34,8 +34,9 @@ pub enum Evidence {
     #[command(after_help = "Example:\n  \
         calltap evidence audio CASE-1/3 --out call.wav\n\n\
         G.711, G.722 and GSM are decoded. Each packet is at its time, and where one is missing is\n\
-        silence. It has 8,000 samples a second, and 16,000 if any of the call is G.722. What cannot\n\
-        be heard is named: other encodings, and whatever is encrypted.")]
+        silence. It has 8,000 samples a second, and 16,000 if any of the call is G.722. SRTP is\n\
+        decrypted where its keys stand in the signalling, into the WAV alone, and the audit says so.\n\
+        What cannot be heard is named with the reason.")]
     Audio(Audio),
     /// Write a call's report: one page that opens anywhere, without a network
     #[command(after_help = "Example:\n  \

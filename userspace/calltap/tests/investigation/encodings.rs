@@ -2,8 +2,8 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::desk::{Desk, EVER, words};
-use super::spoken::{self, Party, rtp};
+use super::desk::words;
+use super::spoken::{Party, hex, replayed, rtp};
 use super::wav;
 
 /// 40 ms of a tone in G.722, and the hash of its samples by another decoder (the same as in the
@@ -26,23 +26,9 @@ const GSM: &str = "\
     d47ecb255a51a0baac5956e3a1611c96369c96f1611c96369c96f1c05672585673";
 const GSM_HEARD: &str = "b464bd3b6b0ce8ecbd841c8d25980c7263326d2c0c06b0dc7c0d25e1eb6936e6";
 
-fn hex(digits: &str) -> Vec<u8> {
-    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
-    digits.as_bytes().chunks(2).map(byte).collect()
-}
-
 fn sha256(samples: &[i16]) -> String {
     let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A desk with the evidence of such a call.
-fn spoken(descriptions: [&str; 2], media: &[(Party, u32, Vec<u8>)]) -> Desk {
-    let desk = Desk::new();
-    spoken::capture(&desk.path("call.pcap"), descriptions, media);
-    let warrant = desk.warrant("CASE-1", &[super::ALICE], EVER);
-    desk.replay(&desk.path("call.pcap"), &warrant, &[]);
-    desk
 }
 
 /// What the caller says in the payloads of 20 ms, each at its time.
@@ -69,7 +55,7 @@ fn a_side_of_g722_and_one_of_g711_are_written_at_the_rate_of_the_higher() {
     media.sort_by_key(|(_, at_ms, _)| *at_ms);
     let descriptions =
         ["m=audio 4000 RTP/AVP 9 8\r\n", "m=audio 5000 RTP/AVP 9 8\r\na=rtpmap:9 G722/8000\r\n"];
-    let desk = spoken(descriptions, &media);
+    let desk = replayed(descriptions, &media);
     let said = desk.fine(&["evidence", "audio", "1", "--out", "call.wav"]);
     assert!(said.contains(", 0.040 s\nright      sip:bob@example.org, 0.060 s\nsha256"), "{said}");
     let (rate, [left, right]) = wav(&desk.path("call.wav"));
@@ -77,7 +63,7 @@ fn a_side_of_g722_and_one_of_g711_are_written_at_the_rate_of_the_higher() {
     assert_eq!(sha256(&left[..640]), G722_HEARD);
     assert!(left[640..].iter().all(|sample| *sample == 0));
     // G.711 by itself is as it is at its own rate; between its samples lies what is between them.
-    let alone = spoken(descriptions, &stream(Party::Called, 8, &a_law, 160));
+    let alone = replayed(descriptions, &stream(Party::Called, 8, &a_law, 160));
     alone.fine(&["evidence", "audio", "1", "--out", "call.wav"]);
     let (rate, [_, expected]) = wav(&alone.path("call.wav"));
     assert_eq!((rate, expected.len()), (8000, 480));
@@ -94,7 +80,7 @@ fn a_side_of_g722_and_one_of_g711_are_written_at_the_rate_of_the_higher() {
 fn gsm_is_heard_and_what_is_not_made_of_its_frames_is_named() {
     let mut media = stream(Party::Caller, 3, &hex(GSM), 33);
     media.push((Party::Called, 90, rtp(3, 0, 0, &[0xd0; 32])));
-    let desk = spoken(["m=audio 4000 RTP/AVP 3\r\n", "m=audio 5000 RTP/AVP 3\r\n"], &media);
+    let desk = replayed(["m=audio 4000 RTP/AVP 3\r\n", "m=audio 5000 RTP/AVP 3\r\n"], &media);
     let said = desk.fine(&["evidence", "audio", "1", "--out", "call.wav"]);
     assert!(said.contains(": 1 packets of GSM that is not made of its frames\n"), "{said}");
     let (rate, [left, _]) = wav(&desk.path("call.wav"));
@@ -104,7 +90,7 @@ fn gsm_is_heard_and_what_is_not_made_of_its_frames_is_named() {
 #[test]
 fn an_encoding_that_is_not_decoded_is_named() {
     let media = stream(Party::Caller, 18, &[0; 100], 20);
-    let desk = spoken(["m=audio 4000 RTP/AVP 18\r\n", "m=audio 5000 RTP/AVP 18\r\n"], &media);
+    let desk = replayed(["m=audio 4000 RTP/AVP 18\r\n", "m=audio 5000 RTP/AVP 18\r\n"], &media);
     let output = desk.run(&["evidence", "audio", "1", "--out", "call.wav"]);
     assert_eq!(output.status.code(), Some(2));
     let said = words(&output);

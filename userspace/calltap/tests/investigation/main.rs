@@ -5,6 +5,7 @@ mod copies;
 #[path = "../desk/mod.rs"]
 mod desk;
 mod encodings;
+mod encrypted;
 mod export;
 #[path = "../foreign/mod.rs"]
 mod foreign;

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use super::desk::{Desk, EVER};
+
 /// Who sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Party {
@@ -17,7 +19,7 @@ const START: u32 = 1_795_449_840;
 ///
 /// `offer` and `answer` are what the descriptions say from the `m=` line on, with ports 4000 and
 /// 5000; each datagram of media comes at its time, in milliseconds after the answer.
-pub(crate) fn capture(path: &Path, [offer, answer]: [&str; 2], media: &[(Party, u32, Vec<u8>)]) {
+fn capture(path: &Path, [offer, answer]: [&str; 2], media: &[(Party, u32, Vec<u8>)]) {
     let mut file = Vec::new();
     for word in [0xa1b2_3c4d_u32, 0x0004_0002, 0, 0, 262_144, 1] {
         file.extend(word.to_le_bytes());
@@ -49,6 +51,21 @@ pub(crate) fn capture(path: &Path, [offer, answer]: [&str; 2], media: &[(Party, 
     put(end, (Party::Caller, sip), &message("BYE sip:bob@example.org SIP/2.0", "BYE", 1, ""));
     put(end + 1, (Party::Called, sip), &message("SIP/2.0 200 OK", "BYE", 2, ""));
     fs::write(path, file).unwrap();
+}
+
+/// A desk with the evidence of such a call.
+pub(crate) fn replayed(descriptions: [&str; 2], media: &[(Party, u32, Vec<u8>)]) -> Desk {
+    let desk = Desk::new();
+    capture(&desk.path("call.pcap"), descriptions, media);
+    let warrant = desk.warrant("CASE-1", &[super::ALICE], EVER);
+    desk.replay(&desk.path("call.pcap"), &warrant, &[]);
+    desk
+}
+
+/// Bytes of their digits.
+pub(crate) fn hex(digits: &str) -> Vec<u8> {
+    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
+    digits.as_bytes().chunks(2).map(byte).collect()
 }
 
 /// An RTP packet (RFC 3550 §5.1).

@@ -76,9 +76,14 @@ impl Header {
         Ok((header, whole.ok_or(Malformed::Short { need, have })?))
     }
 
-    /// The header, and its length.
+    /// Reads the header of a datagram; gives its length too, which is where the payload begins: also
+    /// that of SRTP, whose header is in clear (RFC 3711 §3.1).
+    ///
+    /// # Errors
+    ///
+    /// As [`Header::parse`].
     #[inline]
-    fn measure(datagram: &[u8]) -> Result<(Self, usize), Malformed> {
+    pub fn measure(datagram: &[u8]) -> Result<(Self, usize), Malformed> {
         let have = datagram.len();
         let Some(&[first, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3]) =
             datagram.first_chunk::<FIXED>()

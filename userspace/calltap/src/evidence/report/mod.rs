@@ -31,7 +31,8 @@ pub fn report(arguments: &cli::Report) -> anyhow::Result<Outcome> {
     let dossier = Dossier::open(&arguments.call)?;
     let out = NewFile::create(&arguments.html, &dossier.dir)?;
     let signalling = dossier.signalling()?;
-    let heard = Heard::of(&dossier, &signalling)?;
+    // A page is read by many; what is encrypted is decrypted for who asks for that alone.
+    let heard = Heard::of(&dossier, &signalling, false)?;
     let series = series::read(&dossier, &signalling)?;
     let page = page::page(&Contents {
         dossier: &dossier,
