@@ -19,19 +19,28 @@ use crate::figures::Figures;
 /// What each writes in a round.
 const MIB: u64 = 1024;
 
+/// Volumes of this size in thousands of bytes are what rotation is measured with: ten of them.
+const ROTATED_KB: u64 = 107_374;
+
 /// Somebody to whom evidence is sealed, whose identity nobody kept.
 const RECIPIENT: &str = "age10aqnd7cxzd0m7esc80a6mh87n7scvc872enwahlyrhjv4lxg0g6s00xmue";
 
 pub(crate) fn beside_dd(rounds: u32, dir: &Path, figures: &mut Figures) -> Result<()> {
     for _ in 0..rounds {
         let dir = tempfile::tempdir_in(dir)?;
-        let ours = evidence(&dir.path().join("evidence"), &Desk::lay())?;
+        let one = Rotation { duration: None, filesize_kb: None };
+        let ten = Rotation { filesize_kb: Some(ROTATED_KB), ..one };
+        let ours = evidence(&dir.path().join("evidence"), &Desk::lay(), one)?;
         let theirs = dd(&dir.path().join("dd"))?;
+        let rotated = evidence(&dir.path().join("rotated"), &Desk::lay(), ten)?;
         let recipient = RECIPIENT.parse().map_err(|_| anyhow!("{RECIPIENT}: no recipient"))?;
-        let encrypted = evidence(&dir.path().join("encrypted"), &Desk::lay_for(Some(recipient)))?;
+        let encrypted =
+            evidence(&dir.path().join("encrypted"), &Desk::lay_for(Some(recipient)), one)?;
         figures.add("writer_mb_s", ours / 1e6);
         figures.add("dd_mb_s", theirs / 1e6);
         figures.add("writer_vs_dd", ours / theirs);
+        figures.add("writer_rotated_mb_s", rotated / 1e6);
+        figures.add("writer_rotated_vs_one", rotated / ours);
         figures.add("writer_encrypted_mb_s", encrypted / 1e6);
         figures.add("writer_encrypted_vs_plain", encrypted / ours);
     }
@@ -39,7 +48,7 @@ pub(crate) fn beside_dd(rounds: u32, dir: &Path, figures: &mut Figures) -> Resul
 }
 
 /// Bytes a second from records in chunks to a volume that is hashed, synced, sealed and signed.
-fn evidence(root: &Path, desk: &Desk) -> Result<f64> {
+fn evidence(root: &Path, desk: &Desk, rotation: Rotation) -> Result<f64> {
     let facts = InterfaceFacts {
         name: "bench".to_owned(),
         link_type: 1,
@@ -49,7 +58,6 @@ fn evidence(root: &Path, desk: &Desk) -> Result<f64> {
     };
     let session =
         Session { interfaces: vec![facts], tool: "bench".to_owned(), ..Session::default() };
-    let rotation = Rotation { duration: None, filesize_kb: None };
     let mut store = Store::open(root, KeyPair::generate()?, session, rotation)?;
     let trust = Trust::open(&desk.path("trust"))?;
     store
