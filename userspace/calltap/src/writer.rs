@@ -20,6 +20,10 @@ use crate::recorder::{Delivery, Note, Recorded, Recorder};
 /// Within this time every thread has told what it lost, which a call's line must know.
 const TOLD_NS: u64 = 1_200_000_000;
 
+/// Calls that are brought to their end in one turn: where very many end at once, records of others
+/// are written in between.
+const ENDS: usize = 256;
+
 /// The longest sleep, and so the pace of flushing and rotating.
 const NAP: Duration = Duration::from_millis(50);
 
@@ -76,7 +80,11 @@ pub fn write(
         // While chunks are few, more is written than what is sure to be all.
         let sure = if ended { horizon } else { horizon::lagged(Timestamp(now_ns)) };
         let written = horizon.min(sure);
-        while let Some((_, note)) = ends.pop_front_if(|(due_ns, _)| *due_ns <= written.0) {
+        let most = if ended { usize::MAX } else { ENDS };
+        for _ in 0..most {
+            let Some((_, note)) = ends.pop_front_if(|(due_ns, _)| *due_ns <= written.0) else {
+                break;
+            };
             recorder.note(note);
         }
         if looked.elapsed() >= LOOK {

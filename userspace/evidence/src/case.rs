@@ -1,6 +1,6 @@
 //! One LIID's directory: its warrant, its ledgers, its open volume and its live calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
 
@@ -21,6 +21,9 @@ use crate::session::{Rotation, Session};
 use crate::volume::{Counts, Volume};
 use crate::warrant::Warrant;
 use crate::{clock, salvage};
+
+/// Lines of calls that are signed in one go: nothing is recorded meanwhile.
+const LINES: usize = 1_000;
 
 /// What all cases of a store share.
 #[derive(Debug)]
@@ -64,8 +67,8 @@ pub(crate) struct Case {
     pub(crate) live: Calls<LiveCall>,
     /// Volumes that this session has begun.
     pub(crate) begun: u64,
-    /// Lines of calls that ended since the last flush.
-    pub(crate) ended: Vec<CallLine>,
+    /// Lines of calls that ended and are not in the ledger yet.
+    pub(crate) ended: VecDeque<CallLine>,
     pub(crate) losses: Losses,
     /// Records that were taken, or offered, and are in no volume.
     pub(crate) unwritten: u64,
@@ -120,7 +123,7 @@ impl Case {
         self.last_cin = self.last_cin.max(line.cin);
         self.live.remove(line.cin).unwrap_or_default().fill(&mut line);
         self.figures.call(&serde_json::to_value(&line).unwrap_or_default());
-        self.ended.push(line);
+        self.ended.push_back(line);
     }
 
     /// Why the open volume must be sealed before a packet of `at_ns` is written, if it must.
@@ -136,8 +139,9 @@ impl Case {
         full.then_some("filesize")
     }
 
-    /// Writes out what waits: packets, the lines of ended calls, the checkpoint that vouches for them.
-    /// Gives whether there was anything.
+    /// Writes out what waits: packets, lines of ended calls, the checkpoint that vouches for them.
+    /// Gives whether there was anything; where very many calls ended, some of their lines wait for
+    /// the next time.
     pub(crate) fn flush(&mut self, shared: &Shared) -> io::Result<bool> {
         let grown = match self.volume.as_mut() {
             Some(volume) => volume.write_out()?,
@@ -145,20 +149,39 @@ impl Case {
         };
         let ended = !self.ended.is_empty();
         if ended {
-            match &self.order.recipient {
-                None => self.calls.append(&shared.node, &self.ended)?,
-                Some(recipient) => {
-                    let sealed = self.ended.iter().map(|line| line.sealed_to(recipient));
-                    let sealed = sealed.collect::<io::Result<Vec<_>>>()?;
-                    self.calls.append(&shared.node, &sealed)?;
-                }
-            }
-            self.ended.clear();
+            self.sign_calls(shared)?;
         }
         if grown || ended {
             self.write_checkpoint(shared, ended)?;
         }
         Ok(grown || ended)
+    }
+
+    /// The same, until nothing waits.
+    pub(crate) fn flush_all(&mut self, shared: &Shared) -> io::Result<()> {
+        loop {
+            self.flush(shared)?;
+            if self.ended.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Puts the lines of the calls that ended first into the ledger.
+    fn sign_calls(&mut self, shared: &Shared) -> io::Result<()> {
+        let (first, _) = self.ended.as_slices();
+        let lines = first.get(..LINES).unwrap_or(first);
+        match &self.order.recipient {
+            None => self.calls.append(&shared.node, lines)?,
+            Some(recipient) => {
+                let sealed = lines.iter().map(|line| line.sealed_to(recipient));
+                let sealed = sealed.collect::<io::Result<Vec<_>>>()?;
+                self.calls.append(&shared.node, &sealed)?;
+            }
+        }
+        let signed = lines.len();
+        self.ended.drain(..signed);
+        Ok(())
     }
 
     /// Seals the open volume, if there is one, and puts its line into the manifest.
@@ -185,7 +208,7 @@ impl Case {
     /// Ends a case that was stopped, as far as the disk lets it.
     pub(crate) fn end_stopped(&mut self, shared: &Shared) -> io::Result<()> {
         self.seal_failed(shared)?;
-        self.flush(shared)?;
+        self.flush_all(shared)?;
         self.write_checkpoint(shared, true)
     }
 

@@ -34,6 +34,9 @@ use crate::who::Who;
 /// What was appended reaches the system at least this often.
 const FLUSH: Duration = Duration::from_millis(500);
 
+/// And this often where lines of ended calls were left over.
+const FLUSH_ON: Duration = Duration::from_millis(100);
+
 /// How often the audit is told what was kept, in a session that goes on.
 const COUNTED: Duration = Duration::from_secs(24 * 3600);
 
@@ -56,6 +59,8 @@ pub struct Store {
     mended: Vec<Mended>,
     sync: Sync,
     flushed: Instant,
+    /// When to flush again from then.
+    flush_after: Duration,
     /// When the audit was last told what was kept.
     counted: Instant,
     /// Where in its ledgers each admitted case's session begins.
@@ -226,7 +231,7 @@ impl Store {
             Some(reason) => case.seal(shared, reason),
             None => Ok(()),
         });
-        if self.flushed.elapsed() >= FLUSH {
+        if self.flushed.elapsed() >= self.flush_after {
             errors.append(&mut self.flush());
         }
         if self.counted.elapsed() >= COUNTED {
@@ -238,6 +243,9 @@ impl Store {
     /// Hands everything appended so far to the system, so that the death of this process loses
     /// nothing of it, and has the system bring it to the disk. Gives the warrants that had to be
     /// stopped, and what the disk did not take.
+    ///
+    /// Where more than a thousand calls ended, the lines of the rest wait for the next time: each
+    /// is signed, and the packets of other calls do not wait for all of them.
     #[must_use = "a stopped warrant must raise an alarm"]
     pub fn flush(&mut self) -> Vec<Error> {
         self.flushed = Instant::now();
@@ -250,6 +258,8 @@ impl Store {
             let _ = self.audit("sync-failed", &[("cause", &source.to_string())]);
             errors.push(Error::Sync { path: self.root.clone(), source });
         }
+        let is_left = self.cases.values().any(|case| !case.stopped && !case.ended.is_empty());
+        self.flush_after = if is_left { FLUSH_ON } else { FLUSH };
         errors
     }
 
@@ -296,7 +306,7 @@ impl Store {
     /// Seals every volume, stopped warrants' as far as they can be read back, and ends the session.
     pub fn close(mut self) -> Summary {
         let mut errors = self.each(|case, shared| {
-            case.flush(shared)?;
+            case.flush_all(shared)?;
             case.seal(shared, "end")
         });
         let mut heads = BTreeMap::new();

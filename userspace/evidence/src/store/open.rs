@@ -95,6 +95,7 @@ impl Store {
             mended,
             sync,
             flushed: Instant::now(),
+            flush_after: super::FLUSH,
             counted: Instant::now(),
             began: BTreeMap::new(),
             _lock: lock,

@@ -1,6 +1,6 @@
 //! Opening one LIID's directory: the copy of its warrant, and whatever a dead writer left.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::path::Path;
 
@@ -94,7 +94,7 @@ impl Store {
             volume: None,
             live: Calls::default(),
             begun: 0,
-            ended: Vec::new(),
+            ended: VecDeque::new(),
             losses: Losses::default(),
             unwritten: 0,
             figures,

@@ -197,6 +197,22 @@ fn numbers_go_on_in_the_next_session() {
 }
 
 #[test]
+fn of_very_many_calls_that_end_at_once_each_flush_signs_a_thousand_and_the_end_the_rest() {
+    let court = Court::new();
+    let mut store = court.store(Rotation::default());
+    store.admit(&court.warrant("L1"), 1).unwrap();
+    (1..=3_500).for_each(|cin| close_call(&mut store, 1, cin));
+    let lines = || fs::read_to_string(court.root().join("L1/calls.jsonl")).unwrap().lines().count();
+    for signed in [1_000, 2_000] {
+        assert!(store.flush().is_empty());
+        assert_eq!(lines(), signed);
+    }
+    assert_eq!(store.close().calls.len(), 3_500);
+    assert_eq!(lines(), 3_500);
+    court.assert_whole();
+}
+
+#[test]
 fn a_new_version_of_a_warrant_stands_beside_the_old_one() {
     let court = Court::new();
     let mut store = court.store(Rotation::default());
