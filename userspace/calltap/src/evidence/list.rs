@@ -4,11 +4,11 @@ use std::io::{BufWriter, Write};
 use std::num::NonZero;
 use std::thread;
 
-use serde::Serialize;
+use crossbeam::channel::bounded;
 
 use super::calls::{self, Case};
-use super::inert::InertJson;
-use super::row::{Row, State};
+use super::listed::{SEPARATOR, json};
+use super::row::Row;
 use super::table::{Table, terminal_columns};
 use super::when;
 use crate::{Outcome, cli};
@@ -34,18 +34,19 @@ pub fn list(arguments: &cli::List) -> anyhow::Result<Outcome> {
     let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
     if arguments.json {
         out.write_all(b"{\"calls\":[")?;
-        in_spans(&order, &mut out, |span| json(span.iter().filter_map(row_of)))?;
+        in_spans(&order, &mut out, |span, out| json(span.iter().filter_map(row_of), out))?;
         out.write_all(b"]}\n")?;
     } else {
         let columns = terminal_columns();
         let bold = columns.is_some() && std::env::var_os("NO_COLOR").is_none();
         let table = Table::new(order.iter().filter_map(row_of), columns);
         table.head(&mut out, bold)?;
-        in_spans(&order, &mut out, |span| {
+        in_spans(&order, &mut out, |span, out| {
             let (mut table, mut lines) = (table.clone(), String::new());
             let rows = span.iter().filter_map(row_of);
             rows.for_each(|(liid, row)| table.line(&mut lines, liid, &row));
-            Ok(lines.into_bytes())
+            out.extend(lines.as_bytes());
+            Ok(())
         })?;
     }
     out.flush()?;
@@ -55,39 +56,54 @@ pub fn list(arguments: &cli::List) -> anyhow::Result<Outcome> {
 /// Where a call's row is: when it began, the number of its case, and its offset there.
 type Place = (u64, usize, usize);
 
-/// Calls that one thread puts into words at a time.
-const SPAN: usize = 1 << 14;
+/// Calls that one thread puts into words at a time: few enough that the words are still in its
+/// cache when they are written.
+const SPAN: usize = 1 << 10;
 
-/// Writes, in their order, what `format` makes of spans of `order`, several at once.
+/// Writes, in their order, what `format` makes of spans of `order`, several at once. The threads and
+/// their buffers are the same from the first span to the last.
 fn in_spans(
     order: &[Place],
     out: &mut impl Write,
-    format: impl Fn(&[Place]) -> anyhow::Result<Vec<u8>> + Sync,
+    format: impl Fn(&[Place], &mut Vec<u8>) -> anyhow::Result<()> + Sync,
 ) -> anyhow::Result<()> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let mut is_first = true;
-    for round in order.chunks(SPAN * threads) {
-        let written = thread::scope(|scope| {
-            let spans = round.chunks(SPAN).map(|span| scope.spawn(|| format(span)));
-            // All of them are started before the first is waited for.
-            let spans: Vec<_> = spans.collect();
-            let ended = spans.into_iter().map(|span| span.join());
-            ended.collect::<Vec<_>>()
-        });
-        for span in written {
-            let span =
-                span.map_err(|_| anyhow::anyhow!("a thread has panicked: please report this"))??;
+    let threads = threads.min(order.len().div_ceil(SPAN));
+    let format = &format;
+    thread::scope(|scope| {
+        let start = |number| {
+            let (full, written) = bounded(2);
+            let (empty, again) = bounded(2);
+            scope.spawn(move || {
+                for span in order.chunks(SPAN).skip(number).step_by(threads) {
+                    let mut words: Vec<u8> = again.try_recv().unwrap_or_default();
+                    words.clear();
+                    let words = format(span, &mut words).map(|()| words);
+                    // Whoever reads them has gone: so is the reason to go on.
+                    if full.send(words).is_err() {
+                        return;
+                    }
+                }
+            });
+            (written, empty)
+        };
+        // All of them are started before the first is waited for.
+        let formatting: Vec<_> = (0..threads).map(start).collect();
+        let mut is_first = true;
+        for (written, empty) in formatting.iter().cycle() {
+            // In turn: the first that has no more is the one behind the last span.
+            let Ok(words) = written.recv() else { break };
+            let words = words?;
             // Every call but the first of all has its comma ahead of it.
-            let skipped = if is_first && span.starts_with(SEPARATOR) { SEPARATOR.len() } else { 0 };
+            let skipped =
+                if is_first && words.starts_with(SEPARATOR) { SEPARATOR.len() } else { 0 };
             is_first = false;
-            out.write_all(&span[skipped..])?;
+            out.write_all(&words[skipped..])?;
+            let _ = empty.try_send(words);
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
-
-/// Between two calls of a list in JSON.
-const SEPARATOR: &[u8] = b",\n";
 
 /// Which calls are asked for.
 struct Filter {
@@ -124,55 +140,34 @@ impl Filter {
     }
 }
 
-/// A call as `--json` has it.
-#[derive(Serialize)]
-struct Listed<'a> {
-    liid: &'a str,
-    cin: u32,
-    call_id: &'a str,
-    from: &'a str,
-    to: &'a str,
-    target: &'a str,
-    started: Option<String>,
-    ended: Option<String>,
-    duration_s: Option<f64>,
-    state: &'static str,
-    cause: &'a str,
-    iri_packets: u64,
-    cc_packets: u64,
-    streams: u32,
-    lost: u64,
-    mos: Option<f64>,
-    encryption: Vec<&'static str>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Calls in JSON, a separator ahead of each.
-fn json<'a>(calls: impl Iterator<Item = (&'a str, Row<'a>)>) -> anyhow::Result<Vec<u8>> {
-    let (mut out, mut when) = (Vec::new(), when::Writer::default());
-    for (liid, row) in calls {
-        out.extend(SEPARATOR);
-        let ended = row.state == State::Ended;
-        let length_ns = row.ended_ns.saturating_sub(row.started_ns);
-        let listed = Listed {
-            liid,
-            cin: row.cin,
-            call_id: row.call_id,
-            from: row.from,
-            to: row.to,
-            target: row.target,
-            started: (row.state != State::Sealed).then(|| when.rfc3339(row.started_ns)),
-            ended: ended.then(|| when.rfc3339(row.ended_ns)),
-            duration_s: ended.then(|| std::time::Duration::from_nanos(length_ns).as_secs_f64()),
-            state: row.state.as_str(),
-            cause: row.cause,
-            iri_packets: row.iri_packets,
-            cc_packets: row.cc_packets,
-            streams: row.streams,
-            lost: row.lost,
-            mos: (row.mos != 0).then(|| f64::from(row.mos) / 100.0),
-            encryption: row.encryptions().collect(),
-        };
-        listed.serialize(&mut serde_json::Serializer::with_formatter(&mut out, InertJson))?;
+    #[test]
+    fn spans_are_written_in_their_order_whoever_formats_them() {
+        for calls in [0, 1, SPAN, 7 * SPAN + 5] {
+            let order: Vec<Place> = (0..calls).map(|at| (0, 0, at)).collect();
+            let mut out = Vec::new();
+            let numbers = |span: &[Place], out: &mut Vec<u8>| {
+                span.iter().try_for_each(|(.., at)| Ok(write!(out, ",\n{at}")?))
+            };
+            in_spans(&order, &mut out, numbers).unwrap();
+            let expected: Vec<_> = (0..calls).map(|at| at.to_string()).collect();
+            assert_eq!(String::from_utf8(out).unwrap(), expected.join(",\n"));
+        }
     }
-    Ok(out)
+
+    #[test]
+    fn what_cannot_be_formatted_or_written_ends_the_listing() {
+        let order = vec![(0, 0, 0); 9 * SPAN];
+        let refused = |_: &[Place], _: &mut Vec<u8>| Err(anyhow::anyhow!("refused"));
+        let ended = in_spans(&order, &mut Vec::new(), refused);
+        assert_eq!(ended.unwrap_err().to_string(), "refused");
+        let line = |_: &[Place], out: &mut Vec<u8>| {
+            out.push(b'x');
+            Ok(())
+        };
+        in_spans(&order, &mut &mut [0; 3][..], line).unwrap_err();
+    }
 }

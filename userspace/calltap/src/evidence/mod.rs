@@ -20,6 +20,7 @@ pub mod index;
 pub mod inert;
 pub mod ladder;
 pub mod list;
+mod listed;
 pub mod new_file;
 pub mod open;
 pub mod ownership;

@@ -37,6 +37,8 @@ pub fn parse(text: &str, end: bool) -> Result<u64, String> {
 pub struct Writer {
     day: Option<u64>,
     date: String,
+    /// The time that was written last.
+    text: String,
 }
 
 const SECOND: u64 = 1_000_000_000;
@@ -49,19 +51,19 @@ impl Writer {
     }
 
     /// The time as RFC 3339 has it, with nanoseconds.
-    pub fn rfc3339(&mut self, at_ns: u64) -> String {
-        let mut out = String::with_capacity("2026-11-23T16:04:05.000000000Z".len());
+    pub fn rfc3339(&mut self, at_ns: u64) -> &str {
+        let mut out = std::mem::take(&mut self.text);
+        out.clear();
         self.write_with(&mut out, at_ns, 'T');
         out.push('.');
-        let mut digits = *b"000000000";
-        let mut rest = at_ns % SECOND;
-        for digit in digits.iter_mut().rev() {
-            *digit += u8::try_from(rest % 10).unwrap_or(0);
-            rest /= 10;
+        let mut divisor = SECOND / 10;
+        while divisor > 0 {
+            digit(&mut out, at_ns / divisor);
+            divisor /= 10;
         }
-        out.extend(digits.map(char::from));
         out.push('Z');
-        out
+        self.text = out;
+        &self.text
     }
 
     fn write_with(&mut self, out: &mut String, at_ns: u64, between: char) {
@@ -97,9 +99,13 @@ pub fn length(out: &mut String, nanoseconds: u64) {
 }
 
 fn two_digits(out: &mut String, number: u64) {
-    for digit in [number / 10 % 10, number % 10] {
-        out.push(char::from(b'0' + u8::try_from(digit).unwrap_or(0)));
-    }
+    digit(out, number / 10);
+    digit(out, number);
+}
+
+/// Appends the last digit.
+fn digit(out: &mut String, number: u64) {
+    out.push(char::from(b'0' + u8::try_from(number % 10).unwrap_or(0)));
 }
 
 #[cfg(test)]
