@@ -50,6 +50,9 @@ impl Wire {
         let multi_buffer = opened.iter().flatten().any(Interface::has_long_frames);
         let options = LoadOptions { max_endpoints: config.max_endpoints, multi_buffer };
         let mut filter = Filter::load(options)?;
+        if let Some(refused) = filter.one_buffer_because() {
+            warn!("frames are taken from one buffer only, not from several: {refused}");
+        }
         filter.configure(match config.mode {
             Mode::Mirror => calltap_xdp::Mode::Mirror,
             Mode::Host => calltap_xdp::Mode::Host,
@@ -85,6 +88,9 @@ impl Wire {
                 queues.push(Bound { interface: number, media, signalling });
             }
             let attached = filter.attach(&interface, AttachWish::Auto)?;
+            if let Some(refused) = filter.generic_because(&interface) {
+                info!("{name}: generic mode, as the driver refused {refused}");
+            }
             let bind = bound.first().context("an interface without a receive queue")?;
             let attached = match attached {
                 AttachMode::Native => "native",

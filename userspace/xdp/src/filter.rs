@@ -26,6 +26,7 @@ mod attach;
 mod counters;
 mod discrepancy;
 mod entries;
+mod fallback;
 mod identity;
 mod inspect;
 mod ledger;
@@ -64,7 +65,8 @@ pub struct LoadOptions {
     /// Whether frames may come in several buffers: without, a driver refuses native mode where
     /// the interface's MTU exceeds what one buffer holds.
     ///
-    /// Where the kernel cannot do it (before 5.18), it is as if it were not asked for.
+    /// Where the kernel cannot do it (before 5.18), it is as if it were not asked for, and
+    /// [`Filter::one_buffer_because`] says why.
     pub multi_buffer: bool,
 }
 
@@ -100,6 +102,7 @@ pub struct Filter {
     steps: attach::Steps,
     /// What the program was loaded from.
     object: &'static [u8],
+    one_buffer_because: Option<Error>,
 }
 
 impl Filter {
@@ -120,8 +123,12 @@ impl Filter {
             let steps = attach::load_program(&mut program)?;
             Ok::<_, Error>((program, steps, object))
         };
-        let frags = options.multi_buffer.then(|| load(OBJECT_FRAGS)).and_then(Result::ok);
-        let (mut program, steps, object) = frags.map_or_else(|| load(OBJECT), Ok)?;
+        let ((mut program, steps, object), one_buffer_because) =
+            match options.multi_buffer.then(|| load(OBJECT_FRAGS)) {
+                Some(Ok(loaded)) => (loaded, None),
+                Some(Err(refused)) => (load(OBJECT)?, Some(refused)),
+                None => (load(OBJECT)?, None),
+            };
 
         let config = Config { prefilter_mask: prefilter_words - 1, ..Config::default() };
         let config_words = Words::of(&mut program, "CONFIG", words(config).len())?;
@@ -150,6 +157,7 @@ impl Filter {
             next_slot: 0,
             steps,
             object,
+            one_buffer_because,
             program,
         })
     }

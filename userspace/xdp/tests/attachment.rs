@@ -15,7 +15,7 @@ use std::{
 };
 
 use calltap_xdp::{
-    AttachWish, Error, Filter, Geometry, Interface, LoadOptions, Mode, Socket, clock,
+    AttachMode, AttachWish, Error, Filter, Geometry, Interface, LoadOptions, Mode, Socket, clock,
 };
 use wire::{Wire, in_namespace, ip};
 
@@ -50,6 +50,23 @@ fn another_program_is_named_and_left_alone() {
             load().attach(&wire.far, wish).expect("now there is room");
         });
     }
+}
+
+#[test]
+fn a_driver_that_refuses_native_mode_is_quoted() {
+    in_namespace(|| {
+        let loopback = Interface::open("lo").expect("lo");
+        let mut filter = load();
+        assert_eq!(filter.generic_because(&loopback), None);
+        let mode = filter.attach(&loopback, AttachWish::Auto).expect("attached");
+        assert_eq!(mode, AttachMode::Generic);
+        let refused = filter.generic_because(&loopback).expect("loopback has no native mode");
+        assert!(refused.starts_with("native mode: ") && refused.contains("not supported"));
+        let wire = Wire::lay();
+        let mode = filter.attach(&wire.far, AttachWish::Auto).expect("attached");
+        assert_eq!((mode, filter.generic_because(&wire.far)), (AttachMode::Native, None));
+        assert!(filter.one_buffer_because().is_none(), "several were not asked for");
+    });
 }
 
 #[test]

@@ -47,8 +47,10 @@ impl AttachMode {
 pub(super) struct Attached {
     /// `None` if it could not be attached again.
     link: Option<XdpLinkId>,
-    interface: Interface,
+    pub(super) interface: Interface,
     mode: AttachMode,
+    /// Why it is not in native mode, where the driver was asked.
+    pub(super) native_refused: Option<String>,
     /// Somebody else's program that was found in its place.
     replaced_by: Option<u32>,
     _promiscuous: Option<Promiscuous>,
@@ -85,6 +87,7 @@ impl Filter {
                         link: Some(link),
                         interface: interface.clone(),
                         mode,
+                        native_refused: refusals.pop(),
                         replaced_by: None,
                         _promiscuous: promiscuous,
                     });
