@@ -15,7 +15,7 @@ use anyhow::bail;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use tracing::warn;
 
-pub use machine::{Machine, Queue, processors};
+pub use machine::{Machine, Queue, interrupted, interrupts, processors};
 
 /// Processors that are left to the threads which are no workers: one for that which follows calls,
 /// and one for those that write.

@@ -3,43 +3,31 @@
 //! A card that is no device of a bus (veth, bridges) has neither interrupts nor a place.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
 use super::{Finding, read};
-use crate::placement::processors;
+use crate::placement::{interrupted, interrupts, processors};
 
 /// What of the kernel's files below `root` says where the interrupts of a card go.
 pub(super) fn findings(root: &Path, name: &str) -> Vec<Finding> {
     let device = root.join("sys/class/net").join(name).join("device");
-    let mut numbers: Vec<u32> = fs::read_dir(device.join("msi_irqs"))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .collect();
-    numbers.sort_unstable();
+    let all = interrupts(root, name);
+    // Where the driver names those that receive, the others (of configuration, of sending) matter
+    // to no capture.
+    let receiving = all.values().any(Option::is_some);
+    let numbers = all.into_iter().filter(|(_, queue)| queue.is_some() || !receiving);
+    let numbers: Vec<u32> = numbers.map(|(irq, _)| irq).collect();
     if numbers.is_empty() {
         return Vec::new();
     }
     let cpus_of = |path: &Path| processors(&read(path)).unwrap_or_default();
-    let node = read(device.join("numa_node")).parse::<u32>().ok();
+    let node = ["numa_node", "../numa_node"].map(|path| read(device.join(path)).parse::<u32>());
+    let node = node.into_iter().find_map(Result::ok);
     let near =
         node.map(|node| cpus_of(&root.join(format!("sys/devices/system/node/node{node}/cpulist"))));
     let online = cpus_of(&root.join("sys/devices/system/cpu/online"));
     let near = near.filter(|near| !near.is_empty()).unwrap_or_else(|| online.clone());
-    let used: BTreeSet<u32> = numbers
-        .iter()
-        .flat_map(|irq| {
-            let of_irq = root.join(format!("proc/irq/{irq}"));
-            let effective = cpus_of(&of_irq.join("effective_affinity_list"));
-            if effective.is_empty() {
-                cpus_of(&of_irq.join("smp_affinity_list"))
-            } else {
-                effective
-            }
-        })
-        .collect();
+    let used: BTreeSet<u32> = numbers.iter().flat_map(|irq| interrupted(root, *irq)).collect();
     let what = format!("{name}: interrupts");
     let found = format!("{} on processor {}", numbers.len(), listed(&used));
     let mend = spreading(&numbers, &near);
@@ -78,6 +66,8 @@ fn listed(cpus: &BTreeSet<u32>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use tempfile::TempDir;
 
     use super::*;
@@ -118,6 +108,21 @@ mod tests {
                 "echo 2 > /proc/irq/40/smp_affinity_list; echo 3 > /proc/irq/41/smp_affinity_list"
             );
         }
+    }
+
+    #[test]
+    fn a_card_behind_another_device_is_found_and_of_its_interrupts_those_that_receive() {
+        let root = card("2\n", "2\n");
+        let class = root.path().join("sys/class/net/eth1");
+        let bus = root.path().join("sys/devices/pci");
+        fs::rename(class.join("device"), &bus).unwrap();
+        fs::create_dir(bus.join("virtio1")).unwrap();
+        std::os::unix::fs::symlink(bus.join("virtio1"), class.join("device")).unwrap();
+        let found = findings(root.path(), "eth1");
+        assert!(found[0].found.starts_with("2 on processor 2 alone"), "{found:?}");
+        let table = "40: 1 PCI-MSIX 0-edge virtio1-config\n41: 1 PCI-MSIX 1-edge virtio1-input.0\n";
+        fs::write(root.path().join("proc/interrupts"), table).unwrap();
+        assert_eq!(findings(root.path(), "eth1")[0].found, "1 on processor 2");
     }
 
     #[test]

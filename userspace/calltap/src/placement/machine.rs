@@ -55,23 +55,10 @@ impl Machine {
 
     /// The processors that the interrupt of a queue goes to.
     fn interrupt(&self, interface: &str, queue: u32) -> Option<BTreeSet<u32>> {
-        let device = self.root.join("sys/class/net").join(interface).join("device");
-        // A virtio device is one of its own upon that of the bus.
-        let of_device = ["msi_irqs", "../msi_irqs"].map(|path| fs::read_dir(device.join(path)));
-        let entries = of_device.into_iter().flatten().flatten().flatten();
-        let numbers: BTreeSet<u32> =
-            entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-        let table = read(self.root.join("proc/interrupts"));
-        let mut lines = table.lines().filter_map(|line| {
-            let (irq, rest) = line.split_once(':')?;
-            Some((irq.trim().parse::<u32>().ok()?, rest.split_whitespace().last()?))
-        });
-        let (irq, _) =
-            lines.find(|(irq, name)| numbers.contains(irq) && queue_of(name) == Some(queue))?;
-        let of_irq = self.root.join(format!("proc/irq/{irq}"));
-        let lists = ["effective_affinity_list", "smp_affinity_list"];
-        let lists = lists.map(|list| processors(&read(of_irq.join(list))));
-        lists.into_iter().flatten().find(|cpus| !cpus.is_empty())
+        let (irq, _) = interrupts(&self.root, interface)
+            .into_iter()
+            .find(|(_, receives)| *receives == Some(queue))?;
+        Some(interrupted(&self.root, irq))
     }
 
     /// The processors that share a cache with the interrupt of a queue: all, where it has none or
@@ -95,6 +82,34 @@ impl Machine {
     fn of(&self, cpu: u32, path: &str) -> String {
         read(self.root.join(format!("sys/devices/system/cpu/cpu{cpu}")).join(path))
     }
+}
+
+/// The interrupts of an interface's card, by the kernel's files below `root`; with each the receive
+/// queue that its name is about, if any.
+pub fn interrupts(root: &Path, interface: &str) -> BTreeMap<u32, Option<u32>> {
+    let device = root.join("sys/class/net").join(interface).join("device");
+    // A virtio device is one of its own upon that of the bus.
+    let of_device = ["msi_irqs", "../msi_irqs"].map(|path| fs::read_dir(device.join(path)));
+    let entries = of_device.into_iter().flatten().flatten().flatten();
+    let mut found: BTreeMap<u32, Option<u32>> = entries
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, None)))
+        .collect();
+    for line in read(root.join("proc/interrupts")).lines() {
+        let Some((irq, rest)) = line.split_once(':') else { continue };
+        let queue = irq.trim().parse().ok().and_then(|irq| found.get_mut(&irq));
+        if let (Some(queue), Some(name)) = (queue, rest.split_whitespace().last()) {
+            *queue = queue_of(name);
+        }
+    }
+    found
+}
+
+/// The processors that an interrupt goes to; none, where the kernel does not say.
+pub fn interrupted(root: &Path, irq: u32) -> BTreeSet<u32> {
+    let of_irq = root.join(format!("proc/irq/{irq}"));
+    let lists = ["effective_affinity_list", "smp_affinity_list"];
+    let lists = lists.map(|list| processors(&read(of_irq.join(list))));
+    lists.into_iter().flatten().find(|cpus| !cpus.is_empty()).unwrap_or_default()
 }
 
 /// The receive queue that an interrupt's name is about: `eth1-TxRx-3`, `mlx5_comp3@pci:...`,
