@@ -33,10 +33,10 @@ pub enum Evidence {
     /// Write a call as a stereo WAV: the caller left, the called party right
     #[command(after_help = "Example:\n  \
         calltap evidence audio CASE-1/3 --out call.wav\n\n\
-        G.711, G.722 and GSM are decoded. Each packet is at its time, and where one is missing is\n\
-        silence. It has 8,000 samples a second, and 16,000 if any of the call is G.722. SRTP is\n\
-        decrypted where its keys stand in the signalling, into the WAV alone, and the audit says so.\n\
-        What cannot be heard is named with the reason.")]
+        G.711, G.722, GSM and Opus are decoded. Each packet is at its time, and where one is missing\n\
+        is silence. It has 8,000 samples a second, 16,000 if any of the call is G.722, and 48,000 if\n\
+        any is Opus. SRTP is decrypted where its keys stand in the signalling, into the WAV alone,\n\
+        and the audit says so. What cannot be heard is named with the reason.")]
     Audio(Audio),
     /// Write a call's report: one page that opens anywhere, without a network
     #[command(after_help = "Example:\n  \

@@ -26,6 +26,30 @@ const GSM: &str = "\
     d47ecb255a51a0baac5956e3a1611c96369c96f1611c96369c96f1c05672585673";
 const GSM_HEARD: &str = "b464bd3b6b0ce8ecbd841c8d25980c7263326d2c0c06b0dc7c0d25e1eb6936e6";
 
+/// 120 ms of one in Opus, and the hash of what libopus gives of 100 ms.
+#[cfg(feature = "opus")]
+const OPUS: [&str; 6] = [
+    "\
+         48847a6f1ce02d2305e51de6089c003ec19b5aa3ab722bb869db7c1fb3f41675f9579d1b93457a36fd2b\
+         9468",
+    "\
+         48af976987c6260250f256aac5c4d30cb50772960a546a1f806372b1abf2cf5fd74a678ee72ae67c0e7c\
+         38ce81d22d80",
+    "\
+         48a66468cd9af41f62678ef06acb37bd3d5324a7e640e6ea82323f0c344721b2c1eeaf2788f95ae33302\
+         2700a65c5c80",
+    "\
+         48a66468cd9af41f626792d4ec66cf245ac8c62fb531cd1fa89bc8cefae9132b0593e8545a7521d74594\
+         b8879fd7b253dd2c36beec80",
+    "\
+         48a66468cd9af41f626792d4f200a8854480994cd9ecb11a22d85cbfef475adfb5dbf62b18290d7d96eb\
+         b54b3432e945e020",
+    "\
+         48b6578fca6124053be681cb0c44200799365c83398fb418b4ce90886bd927debea0",
+];
+#[cfg(feature = "opus")]
+const OPUS_HEARD: &str = "dc78bc6f9a2411f41c1212aeceb28814232a5c750c162e6782d8f75175f492b7";
+
 fn sha256(samples: &[i16]) -> String {
     let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -96,4 +120,24 @@ fn an_encoding_that_is_not_decoded_is_named() {
     let said = words(&output);
     assert!(said.contains(": 5 packets of G729, which is not decoded here"), "{said}");
     assert!(!desk.path("call.wav").exists());
+}
+
+#[cfg(feature = "opus")]
+#[test]
+fn opus_is_heard_at_its_own_rate_and_what_is_no_packet_of_it_is_counted() {
+    let packets = OPUS.iter().map(|digits| hex(digits)).chain([hex("4b00")]);
+    let media: Vec<_> = (0_u16..)
+        .zip(packets)
+        .map(|(nth, packet)| {
+            let datagram = rtp(111, nth, 960 * u32::from(nth), &packet);
+            (Party::Caller, 20 * u32::from(nth), datagram)
+        })
+        .collect();
+    let opus = |port| format!("m=audio {port} RTP/AVP 111\r\na=rtpmap:111 opus/48000/2\r\n");
+    let desk = replayed([&opus(4000), &opus(5000)], &media);
+    let said = desk.fine(&["evidence", "audio", "1", "--out", "call.wav"]);
+    assert!(said.contains(": 1 packets that cannot be decoded\n"), "{said}");
+    let (rate, [left, _]) = wav(&desk.path("call.wav"));
+    assert_eq!((rate, left.len()), (48_000, 6 * 960));
+    assert_eq!(sha256(&left[312..][..4800]), OPUS_HEARD);
 }

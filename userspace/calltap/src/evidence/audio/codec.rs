@@ -3,6 +3,8 @@
 use super::g711::Law;
 use super::g722::G722;
 use super::gsm::{self, Gsm};
+#[cfg(feature = "opus")]
+use super::opus::{self, Opus};
 
 /// What a payload is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +15,9 @@ pub(super) enum Codec {
     G722,
     /// GSM full rate.
     Gsm,
+    /// Opus.
+    #[cfg(feature = "opus")]
+    Opus,
 }
 
 impl Codec {
@@ -23,6 +28,8 @@ impl Codec {
             "PCMA" => Some(Self::G711(Law::A)),
             "G722" => Some(Self::G722),
             "GSM" => Some(Self::Gsm),
+            #[cfg(feature = "opus")]
+            "OPUS" => Some(Self::Opus),
             _ => None,
         }
     }
@@ -30,7 +37,11 @@ impl Codec {
     /// Units of the time stamps in a second: for G.722, too, by an error that was kept
     /// (RFC 3551 §4.5.2).
     pub(super) fn clock(self) -> u32 {
-        8000
+        match self {
+            Self::G711(_) | Self::G722 | Self::Gsm => 8000,
+            #[cfg(feature = "opus")]
+            Self::Opus => opus::RATE,
+        }
     }
 
     /// Samples a second.
@@ -38,14 +49,17 @@ impl Codec {
         match self {
             Self::G711(_) | Self::Gsm => 8000,
             Self::G722 => 16_000,
+            #[cfg(feature = "opus")]
+            Self::Opus => opus::RATE,
         }
     }
 
     /// Whether a payload is made of what this decodes.
     pub(super) fn fits(self, payload: &[u8]) -> bool {
         match self {
-            Self::G711(_) | Self::G722 => true,
             Self::Gsm => gsm::is_whole(payload),
+            // Of Opus its decoder says so.
+            _ => true,
         }
     }
 }
@@ -56,6 +70,8 @@ pub(super) enum Decoder {
     G711(Law),
     G722(Box<G722>),
     Gsm(Box<Gsm>),
+    #[cfg(feature = "opus")]
+    Opus(Box<Opus>),
 }
 
 impl Decoder {
@@ -65,16 +81,21 @@ impl Decoder {
             Codec::G711(law) => Self::G711(law),
             Codec::G722 => Self::G722(Box::default()),
             Codec::Gsm => Self::Gsm(Box::default()),
+            #[cfg(feature = "opus")]
+            Codec::Opus => Self::Opus(Box::default()),
         }
     }
 
-    /// Appends the samples of a payload.
-    pub(super) fn decode(&mut self, payload: &[u8], samples: &mut Vec<i16>) {
+    /// Appends the samples of a payload; `None` where it is none of this encoding's.
+    pub(super) fn decode(&mut self, payload: &[u8], samples: &mut Vec<i16>) -> Option<()> {
         match self {
             Self::G711(law) => law.decode(payload, samples),
             Self::G722(g722) => g722.decode(payload, samples),
             Self::Gsm(gsm) => gsm.decode(payload, samples),
+            #[cfg(feature = "opus")]
+            Self::Opus(opus) => opus.decode(payload, samples)?,
         }
+        Some(())
     }
 }
 
@@ -96,7 +117,7 @@ mod tests {
                 let mut decoder = Decoder::new(Codec::named(name).unwrap());
                 for payload in &payloads {
                     let mut heard = Vec::new();
-                    decoder.decode(payload, &mut heard);
+                    prop_assert!(decoder.decode(payload, &mut heard).is_some());
                     prop_assert_eq!(heard.len(), payload.len() / bytes * samples, "{}", name);
                 }
             }

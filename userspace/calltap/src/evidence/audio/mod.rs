@@ -7,6 +7,8 @@ mod g722;
 mod gsm;
 #[cfg(test)]
 mod made;
+#[cfg(feature = "opus")]
+mod opus;
 mod sides;
 mod srtp;
 mod streams;
@@ -125,7 +127,11 @@ impl Heard {
                 Side::Caller => &mut heard.caller,
                 Side::Called => &mut heard.called,
             };
-            track.lay(heard.start_ns, heard.rate, side);
+            let failed = track.lay(heard.start_ns, heard.rate, side);
+            if failed > 0 {
+                let name = &track.name;
+                heard.left_out.push(format!("{name}: {failed} packets that cannot be decoded"));
+            }
         }
         Ok(heard)
     }

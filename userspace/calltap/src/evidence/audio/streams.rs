@@ -95,7 +95,7 @@ impl<'a> Streams<'a> {
         streams.sort_by_key(|(_, stream)| stream.track.ends().map(|(first, _)| first));
         let mut said = Chosen::default();
         let mut chosen: Vec<(Side, Flow, (u64, u64), Track)> = Vec::new();
-        for (flow, Stream { track, encrypted }) in streams {
+        for (flow, Stream { mut track, encrypted }) in streams {
             let (source, destination, ssrc) = flow;
             let name = format!("{source} -> {destination}, SSRC {ssrc:#010x}");
             if let Some(encrypted) = encrypted {
@@ -123,6 +123,7 @@ impl<'a> Streams<'a> {
                 said.left_out.push(format!("{name}: heard on another hop, {of}"));
                 continue;
             }
+            track.name = name;
             chosen.push((side, flow, (first, last), track));
         }
         said.tracks = chosen.into_iter().map(|(side, _, _, track)| (side, track)).collect();

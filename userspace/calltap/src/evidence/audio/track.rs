@@ -10,6 +10,8 @@ use super::timeline::Timeline;
 /// One stream's packets.
 #[derive(Debug, Default)]
 pub(super) struct Track {
+    /// Its ends and its SSRC.
+    pub(super) name: String,
     /// In order of arrival.
     packets: Vec<Packet>,
     /// Packets that cannot be decoded, by what they hold.
@@ -58,8 +60,8 @@ impl Track {
     /// a second.
     ///
     /// The places are found in the order of arrival; the samples in the order of the places, each once,
-    /// as decoders remember what came before.
-    pub(super) fn lay(&self, start_ns: u64, rate: u32, side: &mut Vec<i16>) {
+    /// as decoders remember what came before. Gives how many packets could not be decoded.
+    pub(super) fn lay(&self, start_ns: u64, rate: u32, side: &mut Vec<i16>) -> u64 {
         let mut timeline = Timeline::default();
         let place = |packet: &Packet| packet.place(start_ns, rate, &mut timeline);
         let mut placed: Vec<_> = self.packets.iter().map(place).zip(&self.packets).collect();
@@ -67,6 +69,7 @@ impl Track {
         placed.dedup_by_key(|(place, _)| *place);
         let mut decoder: Option<(Codec, Decoder)> = None;
         let (mut samples, mut line) = (Vec::new(), Line { side, before: None });
+        let mut failed = 0;
         for (place, packet) in placed {
             let codec = packet.codec;
             let decoder = match &mut decoder {
@@ -75,11 +78,12 @@ impl Track {
                 other => &mut other.insert((codec, Decoder::new(codec))).1,
             };
             samples.clear();
-            decoder.decode(&packet.payload, &mut samples);
+            failed += u64::from(decoder.decode(&packet.payload, &mut samples).is_none());
             if let Ok(place) = usize::try_from(place) {
                 line.put(&samples, place, (rate / codec.rate()) as usize);
             }
         }
+        failed
     }
 }
 
@@ -138,7 +142,7 @@ mod tests {
 
     fn laid(track: &Track, rate: u32) -> Vec<i16> {
         let mut side = Vec::new();
-        track.lay(0, rate, &mut side);
+        assert_eq!(track.lay(0, rate, &mut side), 0);
         side
     }
 
