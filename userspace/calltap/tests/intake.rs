@@ -8,7 +8,7 @@ use calltap::batch::Batch;
 use calltap::content::{Binding, Command, Content};
 use calltap::horizon::Progress;
 use calltap::intake::{Intake, Open, Tally};
-use calltap::pool::Pool;
+use calltap::pool::{Lent, Pool};
 use calltap::recorder::Delivery;
 use calltap_evidence::chunk::Chunk;
 use calltap_proto::{CallKey, Timestamp};
@@ -18,8 +18,15 @@ use desk::Desk;
 
 const BEGUN: u64 = 1_700_000_000_000_000_000;
 
-/// A worker's intake with so many chunks, in the middle of a call, and what comes out of it.
+/// A worker's intake with so many chunks, in the middle of a call, and what comes out of it for the
+/// recorder.
 fn intake(chunks: usize) -> (Intake, Receiver<Delivery>) {
+    let (intake, delivered, _) = between(chunks, 1);
+    (intake, delivered)
+}
+
+/// One with so many batches too, and what comes out of it for the thread that follows calls.
+fn between(chunks: usize, batches: usize) -> (Intake, Receiver<Delivery>, Receiver<Lent<Batch>>) {
     let desk = Desk::new();
     let binding =
         Binding { authority: desk.authority("L-1", 0), call: CallKey { warrant: 0, cin: 1 } };
@@ -29,12 +36,12 @@ fn intake(chunks: usize) -> (Intake, Receiver<Delivery>) {
         content.apply(Command::Open(end, binding));
     }
     content.witnessed(ends[0], ends[1]);
-    let (signalling, _) = bounded(1);
+    let (signalling, shown) = bounded(batches);
     let (recorder, delivered) = bounded(64);
     let intake = Intake {
         interface: 0,
         signalling,
-        batches: Pool::new(1, Batch::default),
+        batches: Pool::new(batches, Batch::default),
         recorder,
         chunks: Pool::new(chunks, || Chunk::with_capacity(4096)),
         recorded: Progress::default(),
@@ -43,7 +50,7 @@ fn intake(chunks: usize) -> (Intake, Receiver<Delivery>) {
         tally: Tally::default(),
         open: Open::default(),
     };
-    (intake, delivered)
+    (intake, delivered, shown)
 }
 
 /// 20 ms of G.711 from the one end to the other.
@@ -119,4 +126,29 @@ fn what_comes_while_the_recorder_has_every_chunk_is_counted_to_the_frame() {
     assert!(!intake.is_stuck(), "it goes on by itself");
     take(&mut intake, taken + 1);
     assert_eq!(intake.tally.lost_content, 9);
+}
+
+fn frames(batches: &[Lent<Batch>]) -> u64 {
+    batches.iter().map(|batch| batch.len() as u64).sum()
+}
+
+#[test]
+fn what_finds_no_batch_is_counted_to_the_frame() {
+    let (mut intake, delivered, shown) = between(1, 2);
+    let fragment = |intake: &mut Intake| {
+        intake.take(Reason::Fragment as u32, Timestamp(BEGUN), &frame());
+        intake.tally
+    };
+    let mut taken = 1;
+    while fragment(&mut intake).lost_signalling == 0 && taken < 10_000 {
+        taken += 1;
+    }
+    (0..7).for_each(|_| _ = fragment(&mut intake));
+    let batches: Vec<_> = shown.try_iter().collect();
+    let (received, lost_signalling) = (taken + 7, 8);
+    assert_eq!(intake.tally, Tally { received, lost_signalling, ..Tally::default() });
+    assert_eq!((batches.len(), frames(&batches)), (2, received - lost_signalling));
+    drop(batches);
+    assert_eq!(fragment(&mut intake).lost_signalling, 8, "it goes on by itself");
+    assert!(delivered.is_empty());
 }

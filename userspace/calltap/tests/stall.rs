@@ -6,148 +6,25 @@
 
 mod capture;
 mod desk;
+mod disk;
+mod phone;
 
 use std::fs::{self, File};
-use std::net::UdpSocket;
-use std::os::fd::AsFd as _;
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, sleep};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use calltap::lab::{self, Namespaces};
 use capture::{Capture, conserved, count, lost};
 use desk::{Desk, EVER, sum, tshark, words};
+use disk::Disk;
 use pcap_file::pcapng::PcapNgReader;
 use pcap_file::pcapng::blocks::Block;
 use pcap_file::pcapng::blocks::interface_statistics::InterfaceStatisticsOption;
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use phone::{PACKET, Phone};
 use serde_json::Value;
-
-const ALICE: (&str, u16) = ("192.0.2.10", 16384);
-const BOB: (&str, u16) = ("192.0.2.20", 20000);
-
-/// Bytes of a packet of media, RTP header first: as large as the link takes, to fill chunks soon.
-const PACKET: usize = 1400;
 
 /// Packets of media that the chunks of two workers hold: 64 of 1 MiB.
 const POOL: u64 = (64 << 20) / (PACKET as u64 + 42 + 32 + 6);
-
-/// Streams of the call, so that none misses more than a receiver takes for one (RFC 3550 A.1).
-const STREAMS: u64 = 20;
-
-/// A file system that stalls, mounted where the evidence goes.
-struct Disk(PathBuf);
-
-impl Disk {
-    fn mount(desk: &Desk) -> Self {
-        let (image, at) = (desk.path("disk.ext4"), desk.path("evidence"));
-        File::create(&image).unwrap().set_len(512 << 20).unwrap();
-        fs::create_dir(&at).unwrap();
-        run(Command::new("mkfs.ext4").arg("-q").arg(&image));
-        run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&at));
-        fs::remove_dir(at.join("lost+found")).unwrap();
-        Self(at)
-    }
-
-    fn stall(&self) {
-        run(Command::new("fsfreeze").arg("-f").arg(&self.0));
-    }
-
-    fn go_on(&self) {
-        run(Command::new("fsfreeze").arg("-u").arg(&self.0));
-    }
-}
-
-impl Drop for Disk {
-    /// A test that failed may have left it stalled, and whoever writes there with it.
-    fn drop(&mut self) {
-        let _ = Command::new("fsfreeze").arg("-u").arg(&self.0).output();
-        let _ = Command::new("umount").arg("-l").arg(&self.0).output();
-    }
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", words(&output));
-}
-
-/// A phone on a link whose far end is the capture interface.
-fn lay() -> Option<Namespaces> {
-    let tools = [("ip", "iproute2"), ("fsfreeze", "util-linux"), ("mkfs.ext4", "e2fsprogs")];
-    let missing = lab::missing_for(&tools);
-    if !missing.is_empty() {
-        println!("SKIPPED: {}", missing.join("; "));
-        return None;
-    }
-    let network =
-        Namespaces::make(&format!("{}-9", std::process::id()), &["phone", "tap"]).unwrap();
-    network.link(("phone", "sip0"), ("tap", "cap0"), 2).unwrap();
-    network.ip("tap", "link set cap0 arp off up").unwrap();
-    network.address("phone", "sip0", &format!("{}/24", ALICE.0)).unwrap();
-    let bob = format!("neigh add {} lladdr 02:00:00:00:00:02 dev sip0", BOB.0);
-    network.ip("phone", &bob).unwrap();
-    Some(network)
-}
-
-/// What the phone sends: one call of the target's.
-struct Phone {
-    sip: UdpSocket,
-    rtp: UdpSocket,
-    messages: u64,
-    packets: u64,
-}
-
-impl Phone {
-    fn place_call(&mut self) {
-        self.say("INVITE sip:bob@example.net SIP/2.0", "1 INVITE", Some(ALICE));
-        self.say("SIP/2.0 200 OK", "1 INVITE", Some(BOB));
-        sleep(Duration::from_millis(100));
-    }
-
-    fn say(&mut self, start: &str, cseq: &str, media: Option<(&str, u16)>) {
-        let sdp = media.map_or_else(String::new, |(address, port)| {
-            format!(
-                "v=0\r\no=- 1 1 IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n\
-                 m=audio {port} RTP/AVP 0\r\n"
-            )
-        });
-        let message = format!(
-            "{start}\r\nVia: SIP/2.0/UDP {}:5060;branch=z9hG4bK{}\r\n\
-             From: <sip:alice@example.net>;tag=a\r\nTo: <sip:bob@example.net>;tag=b\r\n\
-             Call-ID: stall@example.net\r\nCSeq: {cseq}\r\nContact: <sip:alice@{}>\r\n\
-             Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
-            ALICE.0,
-            cseq.replace(' ', ""),
-            ALICE.0,
-            sdp.len(),
-        );
-        self.sip.send_to(message.as_bytes(), (BOB.0, 5060)).unwrap();
-        self.messages += 1;
-    }
-
-    /// Sends media at ten thousand packets a second, and with every hundredth a message.
-    fn talk(&mut self, packets: u64) {
-        let begun = Instant::now();
-        let mut packet = [0x55; PACKET];
-        packet[..2].copy_from_slice(&[0x80, 0]);
-        for number in 1..=packets {
-            let (sequence, source) = (self.packets / STREAMS, self.packets % STREAMS);
-            let sequence = u32::try_from(sequence).unwrap();
-            packet[2..4].copy_from_slice(&sequence.to_be_bytes()[2..]);
-            packet[4..8].copy_from_slice(&(sequence * 160).to_be_bytes());
-            packet[11] = u8::try_from(source).unwrap();
-            self.rtp.send_to(&packet, BOB).unwrap();
-            self.packets += 1;
-            if number % 100 == 0 {
-                let cseq = format!("{} INFO", self.messages);
-                self.say("INFO sip:bob@192.0.2.20 SIP/2.0", &cseq, None);
-            }
-            sleep((Duration::from_micros(100 * number)).saturating_sub(begun.elapsed()));
-        }
-    }
-}
 
 /// One at a time, as each sends ten thousand packets a second.
 static TURN: Mutex<()> = Mutex::new(());
@@ -165,20 +42,15 @@ struct Stalled {
 /// A call, of which `packets` come while the disk takes nothing, and a thousand before and after.
 fn stalled(packets: u64) -> Option<Stalled> {
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let network = lay()?;
+    let network = phone::lay(&[("fsfreeze", "util-linux"), ("mkfs.ext4", "e2fsprogs")])?;
     let desk = Desk::new();
     desk.warrant("STALL", &["sip:alice@example.net"], EVER);
-    let disk = Disk::mount(&desk);
+    let disk = Disk::mount(&desk, 512);
     let command = network.command("tap", env!("CARGO_BIN_EXE_calltap"));
     let capture = Capture::start(&desk, command, "cap0", &[]);
-    let namespace = PathBuf::from("/run/netns").join(network.namespace("phone"));
     let (messages, sent) = thread::scope(|scope| {
         let talk = scope.spawn(|| {
-            let namespace = File::open(namespace).unwrap();
-            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
-            let socket = |port| UdpSocket::bind((ALICE.0, port)).unwrap();
-            let (sip, rtp) = (socket(5060), socket(ALICE.1));
-            let mut phone = Phone { sip, rtp, messages: 0, packets: 0 };
+            let mut phone = Phone::of(&network);
             phone.place_call();
             phone.talk(1_000);
             sleep(Duration::from_secs(1));

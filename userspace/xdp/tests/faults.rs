@@ -21,6 +21,7 @@ struct Lost {
     no_metadata: u64,
     rx_ring_full: u64,
     rx_dropped: u64,
+    too_long: u64,
     fill_ring_empty: u64,
     bad_descriptors: u64,
 }
@@ -86,6 +87,7 @@ impl Rig {
             let told = socket.statistics().expect("statistics");
             lost.rx_ring_full += told.rx_ring_full;
             lost.rx_dropped += told.rx_dropped;
+            lost.too_long += told.too_long;
             lost.fill_ring_empty += told.fill_ring_empty;
             lost.bad_descriptors += told.bad_descriptors;
         }
@@ -193,6 +195,6 @@ fn frames_longer_than_a_chunk_are_lost_at_the_socket_alone() {
         rig.send(7, 1900);
         rig.send(3, 160);
         assert_eq!(count(&rig.take()), 3);
-        assert_eq!(rig.lost(3), Lost { rx_dropped: 7, ..Lost::default() });
+        assert_eq!(rig.lost(3), Lost { rx_dropped: 7, too_long: 7, ..Lost::default() });
     });
 }
