@@ -164,7 +164,8 @@ impl Store {
     }
 
     /// Has a later version take a warrant's place under the number that it has: the open volume
-    /// is sealed, as a volume is one version's.
+    /// is sealed, as a volume is one version's, and so is each line of a call that has ended, to
+    /// whom that version names.
     ///
     /// # Errors
     /// [`Error::NotAdmitted`]; otherwise as [`Store::admit`].
@@ -172,7 +173,8 @@ impl Store {
         let Some(case) = self.cases.get_mut(&id) else {
             return Err(Error::NotAdmitted { warrant: id });
         };
-        let sealed = case.seal(&self.shared, "modified");
+        let sealed =
+            case.flush_all(&self.shared).and_then(|()| case.seal(&self.shared, "modified"));
         sealed.map_err(|source| self.stop(id, source))?;
         let opened = self.copy_warrant(warrant)?;
         self.note_case(opened)?;

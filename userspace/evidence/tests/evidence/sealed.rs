@@ -102,6 +102,21 @@ fn sealed_evidence_verifies_without_the_key_and_opens_with_it_alone() {
 }
 
 #[test]
+fn calls_that_ended_under_a_version_are_sealed_to_whom_it_names_and_not_the_next() {
+    let court = Court::new();
+    let mut store = court.store(Rotation::default());
+    store.admit(&court.warrant_to("L1", &court.identity().recipient()), 1).unwrap();
+    (1..=1_500).for_each(|cin| close_call(&mut store, 1, cin));
+    store.modify(&court.warrant("L1"), 1).unwrap();
+    close_call(&mut store, 1, 1_501);
+    assert!(store.close().errors.is_empty());
+    court.assert_whole();
+    let calls = fs::read_to_string(court.root().join("L1/calls.jsonl")).unwrap();
+    let in_clear: Vec<_> = calls.lines().map(|line| line.contains("@example.net")).collect();
+    assert_eq!(in_clear, [vec![false; 1_500], vec![true]].concat());
+}
+
+#[test]
 fn a_crash_loses_nothing_that_was_flushed_and_is_mended_without_the_key() {
     // Less than a chunk, a little more than one, and some.
     for packets in [3, 280, 900] {
