@@ -2,6 +2,7 @@
 //! of time.
 
 use std::collections::VecDeque;
+use std::iter;
 use std::time::{Duration, Instant};
 
 use calltap_evidence::record::Kind;
@@ -80,13 +81,9 @@ pub fn write(
         // While chunks are few, more is written than what is sure to be all.
         let sure = if ended { horizon } else { horizon::lagged(Timestamp(now_ns)) };
         let written = horizon.min(sure);
+        let due = iter::from_fn(|| ends.pop_front_if(|(due_ns, _)| *due_ns <= written.0));
         let most = if ended { usize::MAX } else { ENDS };
-        for _ in 0..most {
-            let Some((_, note)) = ends.pop_front_if(|(due_ns, _)| *due_ns <= written.0) else {
-                break;
-            };
-            recorder.note(note);
-        }
+        due.take(most).for_each(|(_, note)| recorder.note(note));
         if looked.elapsed() >= LOOK {
             looked = Instant::now();
             if let Some(ahead_ns) = drift.look(clock::boot_to_unix()) {
