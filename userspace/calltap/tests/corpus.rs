@@ -181,13 +181,7 @@ fn decodes(desk: &Desk, found: &Value, name: &str) {
     assert_eq!(u64::try_from(seen).unwrap(), counted, "{name}");
 }
 
-fn truths(corpus: &Path) -> Vec<Value> {
-    let mut paths: Vec<_> =
-        fs::read_dir(corpus.join("truth")).unwrap().map(|it| it.unwrap().path()).collect();
-    paths.sort();
-    paths
-        .iter()
-        .map(|path| serde_json::from_slice(&fs::read(path).unwrap()).expect("JSON"))
-        .filter(|truth: &Value| truth["calls"].as_array().is_some_and(|calls| !calls.is_empty()))
-        .collect()
+fn truths(corpus: &Path) -> impl Iterator<Item = Value> {
+    let truths = foreign::truths(corpus).into_iter();
+    truths.filter(|truth| truth["calls"].as_array().is_some_and(|calls| !calls.is_empty()))
 }

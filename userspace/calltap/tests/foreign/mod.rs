@@ -9,6 +9,8 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
 /// The folder, if there is one.
 pub(crate) fn corpus() -> Option<PathBuf> {
     let folder = std::env::var_os("CALLTAP_CORPUS").map(PathBuf::from);
@@ -16,6 +18,15 @@ pub(crate) fn corpus() -> Option<PathBuf> {
         println!("SKIPPED: CALLTAP_CORPUS names no folder of captures");
     }
     folder
+}
+
+/// What tshark saw in each capture of the corpus that was looked into.
+pub(crate) fn truths(corpus: &Path) -> Vec<Value> {
+    let mut paths: Vec<_> =
+        fs::read_dir(corpus.join("truth")).unwrap().map(|it| it.unwrap().path()).collect();
+    paths.sort();
+    let truth = |path| serde_json::from_slice(&fs::read(path).unwrap()).expect("JSON");
+    paths.iter().map(truth).collect()
 }
 
 /// Every file of the corpus that is offered as a capture, whatever it is.

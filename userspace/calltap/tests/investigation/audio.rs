@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::desk::{Desk, EVER, tshark, words};
+use super::made::hex;
 use super::{foreign, replayed, wav};
 
 /// ITU-T G.711 §3 in another language: segments and steps as the recommendation has them, with
@@ -67,9 +68,7 @@ fn decoded(capture: &Path, stream: &Value) -> Vec<(u32, Vec<i16>)> {
 /// The samples of each payload by ffmpeg; of none without it.
 fn g722(capture: &Path, payloads: Vec<String>) -> Vec<Vec<i16>> {
     let path = capture.with_extension("g722");
-    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
-    let bytes = payloads.iter().flat_map(|it| it.as_bytes().chunks(2).map(byte));
-    fs::write(&path, bytes.collect::<Vec<_>>()).unwrap();
+    fs::write(&path, hex(&payloads.concat())).unwrap();
     let mut command = Command::new("ffmpeg");
     command.args(["-v", "error", "-f", "g722", "-i"]).arg(path).args(["-f", "s16le", "-"]);
     let Ok(output) = command.output() else {
@@ -145,12 +144,8 @@ fn a_call_of_which_nothing_can_be_heard_leaves_no_file() {
 #[test]
 fn calls_of_the_corpus_are_heard_as_another_decoder_hears_them() {
     let Some(corpus) = foreign::corpus() else { return };
-    let mut truths: Vec<_> =
-        fs::read_dir(corpus.join("truth")).unwrap().map(|it| it.unwrap().path()).collect();
-    truths.sort();
     let (mut equal, mut wrong) = (0, Vec::new());
-    for truth in truths {
-        let truth: Value = serde_json::from_slice(&fs::read(&truth).unwrap()).unwrap();
+    for truth in foreign::truths(&corpus) {
         let file = truth["file"].as_str().unwrap_or_default().to_owned();
         let parties = truth["calls"].as_array().into_iter().flatten();
         let mut parties: Vec<_> = parties.filter_map(|call| call["from_uri"].as_str()).collect();

@@ -163,7 +163,6 @@ fn signalling(line: &Value, truth: Option<&Value>) -> u64 {
 
 /// What tshark saw in captures, by their names.
 fn truths(corpus: &Path) -> BTreeMap<String, Value> {
-    let paths = fs::read_dir(corpus.join("truth")).unwrap().map(|it| it.unwrap().path());
-    let truths = paths.map(|it| serde_json::from_slice(&fs::read(it).unwrap()).expect("JSON"));
-    truths.map(|it: Value| (it["file"].as_str().unwrap_or_default().to_owned(), it)).collect()
+    let truths = foreign::truths(corpus).into_iter();
+    truths.map(|it| (it["file"].as_str().unwrap_or_default().to_owned(), it)).collect()
 }

@@ -1,6 +1,7 @@
 //! `calltap evidence audio` on calls whose media is encrypted.
 
 use super::desk::{Desk, words};
+use super::made::hex;
 use super::spoken::{self, Party};
 use super::wav;
 
@@ -44,7 +45,7 @@ fn call(descriptions: [String; 2], alter: impl Fn(Party, usize, &mut Vec<u8>)) -
     let mut media = Vec::new();
     for (nth, (caller, called)) in CALLER.iter().zip(CALLED).enumerate() {
         for (party, digits) in [(Party::Caller, *caller), (Party::Called, called)] {
-            let mut packet = spoken::hex(digits);
+            let mut packet = hex(digits);
             alter(party, nth, &mut packet);
             media.push((party, 10 * u32::try_from(nth).unwrap(), packet));
         }

@@ -13,6 +13,9 @@ mod hep;
 #[path = "../hostile/mod.rs"]
 mod hostile;
 mod list;
+#[allow(dead_code, reason = "the decoders' own tests use the rest of it")]
+#[path = "../../src/evidence/audio/made.rs"]
+mod made;
 mod report;
 mod show;
 mod spoken;

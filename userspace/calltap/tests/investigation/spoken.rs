@@ -62,12 +62,6 @@ pub(crate) fn replayed(descriptions: [&str; 2], media: &[(Party, u32, Vec<u8>)])
     desk
 }
 
-/// Bytes of their digits.
-pub(crate) fn hex(digits: &str) -> Vec<u8> {
-    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
-    digits.as_bytes().chunks(2).map(byte).collect()
-}
-
 /// An RTP packet (RFC 3550 §5.1).
 pub(crate) fn rtp(payload_type: u8, sequence: u16, timestamp: u32, payload: &[u8]) -> Vec<u8> {
     let mut datagram = vec![0x80, payload_type];

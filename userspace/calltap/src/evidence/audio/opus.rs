@@ -62,30 +62,7 @@ mod tests {
         samples
     }
 
-    /// 100 ms of a tone of 1 kHz at half of full scale, by `ffmpeg -f lavfi -i
-    /// "aevalsrc='0.5*sin(2*PI*1000*t)':s=48000:d=0.1" -ac 1 -c:a libopus -b:a 12k -application voip
-    /// voice.opus`: SILK (RFC 6716 §4.2), in packets of 20 ms.
-    const VOICE: [&str; 6] = [
-        "\
-         48847a6f1ce02d2305e51de6089c003ec19b5aa3ab722bb869db7c1fb3f41675f9579d1b93457a36fd2b\
-         9468",
-        "\
-         48af976987c6260250f256aac5c4d30cb50772960a546a1f806372b1abf2cf5fd74a678ee72ae67c0e7c\
-         38ce81d22d80",
-        "\
-         48a66468cd9af41f62678ef06acb37bd3d5324a7e640e6ea82323f0c344721b2c1eeaf2788f95ae33302\
-         2700a65c5c80",
-        "\
-         48a66468cd9af41f626792d4ec66cf245ac8c62fb531cd1fa89bc8cefae9132b0593e8545a7521d74594\
-         b8879fd7b253dd2c36beec80",
-        "\
-         48a66468cd9af41f626792d4f200a8854480994cd9ecb11a22d85cbfef475adfb5dbf62b18290d7d96eb\
-         b54b3432e945e020",
-        "\
-         48b6578fca6124053be681cb0c44200799365c83398fb418b4ce90886bd927debea0",
-    ];
-
-    /// The same by `-b:a 24k -vbr off -application lowdelay`: CELT (§4.3).
+    /// The tone of [`made::OPUS`] by `-b:a 24k -vbr off -application lowdelay`: CELT (§4.3).
     const MUSIC: [&str; 6] = [
         "\
          f89fe1530080ec84cdcbc9d22aff4e05bd5368bbd730d997d568dde886dbfa2bdb5c26fece275fe0b620\
@@ -107,17 +84,12 @@ mod tests {
          44bb2cd1f9820000080a5a1376be340e41ed",
     ];
 
-    /// What `ffmpeg -c:a libopus -i voice.opus -f s16le - | sha256sum` prints; libopus has the first
-    /// 312 samples left out, as the file says.
     #[test]
     fn every_sample_of_a_voice_is_that_of_libopus() {
-        let samples = decoded(&VOICE);
+        let samples = decoded(&made::OPUS);
         assert_eq!(samples.len(), 6 * 960);
         let heard = &samples[312..][..4800];
-        assert_eq!(
-            made::sha256(heard),
-            "dc78bc6f9a2411f41c1212aeceb28814232a5c750c162e6782d8f75175f492b7"
-        );
+        assert_eq!(made::sha256(heard), made::OPUS_HEARD);
     }
 
     /// Opus need not be equal to the bit (RFC 6716 §6); libopus has these samples from 2,400 on.
