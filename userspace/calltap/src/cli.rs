@@ -310,7 +310,7 @@ pub struct Run {
     /// Give Prometheus its metrics at http://ADDR:PORT/metrics
     #[arg(long, value_name = "ADDR:PORT")]
     pub metrics: Option<SocketAddr>,
-    /// Show the capture in a web console, on an address of this machine alone
+    /// Show the capture in a web console, on an address of this machine, or with TLS (console.certificate) on any
     #[arg(long, value_name = "127.0.0.1:PORT")]
     pub console: Option<SocketAddr>,
     /// The console's tokens, made if it is not there; console.tokens beside the node's key by default

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::Write as _;
 use std::ops::Range;
 use std::path::Path;
+use std::time::SystemTime;
 
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
@@ -37,7 +38,19 @@ impl fmt::Display for Problem {
 /// The file cannot be read.
 pub fn check(path: &Path) -> anyhow::Result<Outcome> {
     match parse(&text_of(path)?) {
-        Ok(_) => {
+        Ok(config) => {
+            match config.console.tls() {
+                Ok(None) => {}
+                Ok(Some(tls)) => {
+                    if let Some(why) = tls.objection(SystemTime::now()) {
+                        eprintln!("{}: console.certificate: {why}", path.display());
+                    }
+                }
+                Err(why) => {
+                    eprintln!("{}: {why:#}", path.display());
+                    return Ok(Outcome::NotFine);
+                }
+            }
             writeln!(std::io::stdout(), "{}: fine", path.display())?;
             Ok(Outcome::Fine)
         }

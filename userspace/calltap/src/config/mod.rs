@@ -18,6 +18,7 @@ pub use check::check;
 pub use reload::{Reloaded, Settings};
 
 use crate::cli::Execution;
+use crate::console::Tls;
 use crate::placement::Wish;
 
 /// No file of settings is longer: what is, is something else.
@@ -57,6 +58,8 @@ pub struct Config {
     pub busy_poll: bool,
     /// The processors of the workers: `auto`, `off`, or a list such as `2-5`.
     pub worker_cpus: String,
+    /// How the console shows itself to others.
+    pub console: ConsoleRule,
 }
 
 impl Default for Config {
@@ -76,6 +79,7 @@ impl Default for Config {
             confinement: Required::Offered,
             busy_poll: false,
             worker_cpus: "auto".to_owned(),
+            console: ConsoleRule::default(),
         }
     }
 }
@@ -100,6 +104,35 @@ pub enum Required {
     Offered,
     /// All of it, or nothing is captured.
     Required,
+}
+
+/// What the console shows itself with: without both, in the clear and to this machine alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConsoleRule {
+    /// Its certificate in PEM, with those that lead to its authority behind it.
+    pub certificate: Option<PathBuf>,
+    /// The certificate's key in PEM, for its owner alone.
+    pub key: Option<PathBuf>,
+}
+
+impl ConsoleRule {
+    /// Reads both, where they are set.
+    ///
+    /// # Errors
+    /// As [`Tls::load`].
+    pub fn tls(&self) -> anyhow::Result<Option<Tls>> {
+        let both = self.certificate.as_ref().zip(self.key.as_ref());
+        both.map(|(certificate, key)| Tls::load(certificate, key)).transpose()
+    }
+
+    fn check(&self) -> Vec<Fault> {
+        match (&self.certificate, &self.key) {
+            (Some(_), None) => vec![("console.certificate", "nothing without its key".to_owned())],
+            (None, Some(_)) => vec![("console.key", "nothing without its certificate".to_owned())],
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// National forms of telephone numbers.
@@ -244,7 +277,7 @@ impl Config {
 
     /// What of the settings cannot be obeyed, each by its key.
     fn faults(&self) -> Vec<Fault> {
-        let mut faults = [self.joins.check(), self.numbers.check()].concat();
+        let mut faults = [self.joins.check(), self.numbers.check(), self.console.check()].concat();
         if self.signalling_ports.is_empty() {
             faults.push(("signalling_ports", "empty: no call can be seen".to_owned()));
         }

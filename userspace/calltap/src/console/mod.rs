@@ -1,9 +1,10 @@
 //! The web console of a running capture: a page without a build step, that loads nothing from elsewhere.
 //!
-//! It listens on loopback alone, knows each visitor by a token, shows identities to the role `inspect`
+//! It listens on loopback alone unless it has a certificate, knows each visitor by a token, shows identities to the role `inspect`
 //! and to no other, and whatever shows evidence stands in the audit before it is shown.
 
 mod roles;
+mod tls;
 mod tokens;
 mod views;
 
@@ -21,6 +22,7 @@ use axum::routing::{get, post};
 use crossbeam::channel::Sender;
 use tokio::sync::Semaphore;
 
+pub use tls::Tls;
 pub use tokens::{Role, Tokens};
 
 use crate::evidence::{index, report};
@@ -32,6 +34,7 @@ use crate::recorder::Act;
 #[derive(Debug)]
 pub struct Console {
     listener: TcpListener,
+    tls: Option<Tls>,
     tokens: Tokens,
     evidence: PathBuf,
     trust: PathBuf,
@@ -43,6 +46,8 @@ pub struct Console {
 pub struct Wish<'a> {
     /// Where it listens.
     pub address: SocketAddr,
+    /// What it shows itself with; without, it is for this machine alone.
+    pub tls: Option<Tls>,
     /// The file of its tokens, made if it is not there.
     pub tokens: &'a Path,
     /// The evidence that it shows.
@@ -70,27 +75,28 @@ impl Console {
     ///
     /// # Errors
     /// An address that others can reach or that is in use, or tokens that others can read.
-    pub fn open(wish: &Wish<'_>, acts: Sender<Act>) -> anyhow::Result<Self> {
-        let Wish { address, tokens, evidence, trust } = *wish;
-        if !address.ip().is_loopback() {
+    pub fn open(wish: Wish<'_>, acts: Sender<Act>) -> anyhow::Result<Self> {
+        let Wish { address, tls, tokens, evidence, trust } = wish;
+        if tls.is_none() && !address.ip().is_loopback() {
             bail!(
                 "--console {address}: tokens and identities would cross the network in the clear; \
-                 listen on 127.0.0.1 and reach it by ssh -L, or by a proxy with TLS on this machine"
+                 set console.certificate and console.key, or listen on 127.0.0.1 and reach it by ssh -L"
             );
         }
         let tokens = Tokens::load_or_make(tokens)?;
         let listener =
             TcpListener::bind(address).with_context(|| format!("--console {address}"))?;
         let (evidence, trust) = (evidence.to_owned(), trust.to_owned());
-        Ok(Self { listener, tokens, evidence, trust, acts })
+        Ok(Self { listener, tls, tokens, evidence, trust, acts })
     }
 
     /// Where it listens.
     ///
     /// # Errors
     /// The system does not say.
-    pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+    pub fn address(&self) -> std::io::Result<String> {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        Ok(format!("{scheme}://{}/", self.listener.local_addr()?))
     }
 
     /// What it reads.
@@ -98,12 +104,12 @@ impl Console {
         [&self.evidence, &self.trust]
     }
 
-    /// Its socket and its answers; to be called within a runtime.
+    /// Its socket with its answers; to be called within a runtime.
     ///
     /// # Errors
     /// The socket cannot be given to the runtime.
-    pub fn into_service(self, snapshots: Snapshots) -> std::io::Result<(Limited, Router)> {
-        let Self { listener, tokens, evidence, trust, acts } = self;
+    pub fn into_service(self, snapshots: Snapshots) -> std::io::Result<Limited> {
+        let Self { listener, tls, tokens, evidence, trust, acts } = self;
         let shared = Arc::new(Shared {
             snapshots,
             tokens,
@@ -114,6 +120,7 @@ impl Console {
             known: Mutex::default(),
             reading: Semaphore::new(1),
         });
+        let is_encrypted = tls.is_some();
         let router = Router::new()
             .route("/", asset(include_bytes!("assets/index.html"), "text/html; charset=utf-8"))
             .route("/console.css", asset(include_bytes!("assets/console.css"), "text/css"))
@@ -126,8 +133,8 @@ impl Console {
             .route("/api/volumes", get(views::volumes))
             .route("/api/verify", post(views::verify))
             .with_state(shared)
-            .layer(middleware::from_fn(guarded));
-        Ok((Limited::of(listener)?, router))
+            .layer(middleware::from_fn(move |request, next| guarded(request, next, is_encrypted)));
+        Limited::of(listener, tls.map(|it| it.server), router)
     }
 }
 
@@ -139,9 +146,9 @@ fn asset<S: Clone + Send + Sync + 'static>(
 }
 
 /// Has every answer say that it loads nothing from elsewhere, runs nothing but the page's own script,
-/// stands in nobody's frame, and is kept nowhere. The style that is named by its hash is that of a
+/// stands in nobody's frame, and is kept nowhere; and where it is encrypted, that it always will be. The style that is named by its hash is that of a
 /// call's page.
-async fn guarded(request: Request, next: Next) -> Response {
+async fn guarded(request: Request, next: Next, is_encrypted: bool) -> Response {
     let policy = format!(
         "default-src 'none'; script-src 'self'; style-src 'self' '{}'; img-src 'self'; \
          connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
@@ -152,6 +159,11 @@ async fn guarded(request: Request, next: Next) -> Response {
     let headers = response.headers_mut();
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    if is_encrypted {
+        // RFC 6797: a year.
+        let always = HeaderValue::from_static("max-age=31536000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, always);
     }
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -1,17 +1,23 @@
-//! A listener that has only so many connections open at once: the capture's own files come first, and
-//! a process has room for a limited number of both.
+//! HTTP for only so many connections at once: the capture's own files come first, and a process has room
+//! for a limited number of both.
+//!
+//! Whoever connects has his place for as long as he asks: one who is silent, in the midst of TLS or of
+//! a request, loses it.
 
 use std::io;
-use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::serve::Listener;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
 /// Connections that are open at once.
 const MOST: usize = 32;
@@ -19,11 +25,18 @@ const MOST: usize = 32;
 /// How long nobody is accepted after that failed.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The listener.
+/// How long a handshake may take, and after it, or after an answer, a request.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long what was sent may stay unread, in milliseconds.
+const UNREAD_MS: u32 = 60_000;
+
+/// A socket, and what is served there.
 #[derive(Debug)]
 pub struct Limited {
     listener: TcpListener,
-    room: Arc<Semaphore>,
+    tls: Option<Arc<ServerConfig>>,
+    router: Router,
 }
 
 impl Limited {
@@ -31,65 +44,46 @@ impl Limited {
     ///
     /// # Errors
     /// The runtime does not take it.
-    pub fn of(listener: std::net::TcpListener) -> io::Result<Self> {
+    pub fn of(
+        listener: std::net::TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        router: Router,
+    ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
+        // What is accepted inherits it.
+        rustix::net::sockopt::set_tcp_user_timeout(&listener, UNREAD_MS)?;
         let listener = TcpListener::from_std(listener)?;
-        Ok(Self { listener, room: Arc::new(Semaphore::new(MOST)) })
+        Ok(Self { listener, tls, router })
     }
-}
 
-impl Listener for Limited {
-    type Io = Held;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Held, SocketAddr) {
+    /// Serves without an end. What goes wrong with a connection is its peer's business.
+    pub async fn serve(self) {
+        let room = Arc::new(Semaphore::new(MOST));
+        let tls = self.tls.map(TlsAcceptor::from);
         loop {
-            let room = Arc::clone(&self.room).acquire_owned().await;
-            match (self.listener.accept().await, room) {
-                (Ok((stream, address)), Ok(room)) => {
-                    return (Held { stream, _room: room }, address);
-                }
-                _ => tokio::time::sleep(PAUSE).await,
-            }
+            let place = Arc::clone(&room).acquire_owned().await;
+            let Ok((stream, _)) = self.listener.accept().await else {
+                sleep(PAUSE).await;
+                continue;
+            };
+            let (tls, router) = (tls.clone(), self.router.clone());
+            tokio::spawn(async move {
+                let _place = place;
+                converse(stream, tls, router).await;
+            });
         }
     }
+}
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+async fn converse(stream: TcpStream, tls: Option<TlsAcceptor>, router: Router) {
+    let Some(tls) = tls else { return http(stream, router).await };
+    if let Ok(Ok(stream)) = timeout(PATIENCE, tls.accept(stream)).await {
+        http(stream, router).await;
     }
 }
 
-/// A connection, and its place among those that may be open.
-#[derive(Debug)]
-pub struct Held {
-    stream: TcpStream,
-    _room: OwnedSemaphorePermit,
-}
-
-impl AsyncRead for Held {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, into)
-    }
-}
-
-impl AsyncWrite for Held {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
+async fn http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router) {
+    let mut server = http1::Builder::new();
+    let server = server.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    let _ = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).await;
 }

@@ -35,11 +35,11 @@ pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).with_context(|| format!("--metrics {address}"))
 }
 
-/// Its socket and its answer; to be called within a runtime.
+/// Its socket with its answer; to be called within a runtime.
 ///
 /// # Errors
 /// The socket cannot be given to the runtime.
-pub fn service(listener: TcpListener, snapshots: Snapshots) -> std::io::Result<(Limited, Router)> {
+pub fn service(listener: TcpListener, snapshots: Snapshots) -> std::io::Result<Limited> {
     let answer = move || {
         let snapshot = snapshots.borrow().clone();
         async move {
@@ -50,7 +50,7 @@ pub fn service(listener: TcpListener, snapshots: Snapshots) -> std::io::Result<(
             }
         }
     };
-    Ok((Limited::of(listener)?, Router::new().route("/metrics", get(answer))))
+    Limited::of(listener, None, Router::new().route("/metrics", get(answer)))
 }
 
 /// The snapshot in text, to be sent as [`CONTENT_TYPE`].

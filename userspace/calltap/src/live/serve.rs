@@ -4,15 +4,13 @@
 //! first: it can accept and answer, read the evidence, and do nothing else. It has no part in the
 //! packets' way, and gives way to every thread that has.
 
-use std::future::IntoFuture as _;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
-use axum::Router;
 use crossbeam::channel::{Sender, bounded};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{UnixListener, UnixStream};
@@ -56,7 +54,8 @@ impl Listening {
     /// Binds what was asked for.
     ///
     /// # Errors
-    /// An address that cannot be bound, or that the console is not shown at; its tokens cannot be read.
+    /// An address that cannot be bound, or that the console is not shown at; its tokens or its
+    /// certificate cannot be read.
     pub fn open(arguments: &cli::Run, config: &Config, acts: Sender<Act>) -> anyhow::Result<Self> {
         // A capture is not to fail for want of somebody to look at it.
         let status = Bound::here().inspect_err(|cause| warn!("no calltap status: {cause:#}")).ok();
@@ -65,9 +64,13 @@ impl Listening {
             let beside = || config.node_key_path().with_file_name("console.tokens");
             let tokens = arguments.console_tokens.clone().unwrap_or_else(beside);
             let cli::Execution { evidence, trust, .. } = &arguments.execution;
-            let wish = Wish { address, tokens: &tokens, evidence, trust };
-            let console = Console::open(&wish, acts)?;
-            info!("console at http://{}/, its tokens in {}", console.address()?, tokens.display());
+            let tls = config.console.tls()?;
+            if let Some(why) = tls.as_ref().and_then(|it| it.objection(SystemTime::now())) {
+                warn!("console: {why}");
+            }
+            let wish = Wish { address, tls, tokens: &tokens, evidence, trust };
+            let console = Console::open(wish, acts)?;
+            info!("console at {}, its tokens in {}", console.address()?, tokens.display());
             anyhow::Ok(console)
         };
         let console = arguments.console.map(console).transpose()?;
@@ -142,14 +145,14 @@ impl Serving {
 /// The sockets, in the runtime's hands.
 struct Services {
     status: Option<UnixListener>,
-    web: Vec<(Limited, Router)>,
+    web: Vec<Limited>,
 }
 
 impl Services {
     /// Serves until the capture ends.
     async fn serve(self, mut snapshots: Snapshots) {
-        for (listener, router) in self.web {
-            tokio::spawn(axum::serve(listener, router).into_future());
+        for web in self.web {
+            tokio::spawn(web.serve());
         }
         let told = snapshots.clone();
         let ended = async { while snapshots.changed().await.is_ok() {} };
