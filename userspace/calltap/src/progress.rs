@@ -11,6 +11,12 @@ const WORTH_SHOWING: u64 = 64 << 20;
 /// The bars that are on the screen: lines of the log go above them.
 static SCREEN: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
+/// Looks whether there is a terminal: to be called ahead of the confinement, which lets none be asked,
+/// by who makes a bar behind it.
+pub fn look() {
+    LazyLock::force(&SCREEN);
+}
+
 /// A bar over so many bytes, with rate and time left; without a terminal, nothing is drawn.
 pub fn bytes(what: &'static str, total: u64) -> ProgressBar {
     let template = "{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left";

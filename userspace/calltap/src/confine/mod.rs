@@ -27,7 +27,7 @@ use crate::config::Required;
 pub enum Work {
     /// `run`: it hears its sockets, and reads and writes the maps that it has open.
     Capture,
-    /// `replay` and `verify`: they read and write files.
+    /// `replay`, `verify` and what is asked of evidence: they read and write files.
     Files,
     /// The thread that tells how a capture stands: it answers at sockets that are bound.
     Watch,
@@ -42,6 +42,8 @@ pub struct Places {
     pub write: Vec<PathBuf>,
     /// Directories from which files are removed.
     pub remove: Vec<PathBuf>,
+    /// Directories in which files that are open are given a name.
+    pub name: Vec<PathBuf>,
 }
 
 impl Places {
@@ -56,6 +58,13 @@ impl Places {
     #[must_use]
     pub fn removing<P: AsRef<Path>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.remove.extend(paths.into_iter().map(|path| path.as_ref().to_owned()));
+        self
+    }
+
+    /// Files that are open are given a name in these directories.
+    #[must_use]
+    pub fn naming<P: AsRef<Path>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.name.extend(paths.into_iter().map(|path| path.as_ref().to_owned()));
         self
     }
 

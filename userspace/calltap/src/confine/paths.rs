@@ -58,6 +58,9 @@ fn enforce(places: &Places) -> Result<RulesetStatus, RulesetError> {
     for path in &places.remove {
         rules = allow(rules, path, AccessFs::RemoveFile.into())?;
     }
+    for path in &places.name {
+        rules = allow(rules, path, AccessFs::MakeReg.into())?;
+    }
     Ok(rules.restrict_self()?.ruleset)
 }
 

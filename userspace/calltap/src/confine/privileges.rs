@@ -38,7 +38,8 @@ pub(super) fn drop(places: &Places) -> Result<String, String> {
     set(CapabilitySets { effective: none, permitted: held, inheritable: none }).map_err(failed)?;
     let cannot = |path: &Path, access| accessat(CWD, path, access, AtFlags::EACCESS).is_err();
     let read = places.read.iter().any(|path| cannot(path, Access::READ_OK));
-    let write = places.write.iter().any(|path| cannot(path, Access::READ_OK | Access::WRITE_OK));
+    let mut write = places.write.iter().chain(&places.name);
+    let write = write.any(|path| cannot(path, Access::READ_OK | Access::WRITE_OK));
     let needed = match (read, write) {
         (_, true) => CapabilitySet::DAC_OVERRIDE,
         (true, false) => CapabilitySet::DAC_READ_SEARCH,

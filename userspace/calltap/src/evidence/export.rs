@@ -10,10 +10,10 @@ use calltap_evidence::read::{Origin, VolumePacket};
 use calltap_evidence::session::InterfaceFacts;
 
 use super::audio::{Side, Sides};
-use super::custody;
 use super::dossier::{Dossier, Placed};
-use super::new_file::{Hashing, NewFile};
+use super::new_file::Hashing;
 use super::signalling::{self, Signalling};
+use super::{confined, custody};
 use crate::recording::TOOL;
 use crate::{Outcome, cli};
 
@@ -23,8 +23,7 @@ use crate::{Outcome, cli};
 /// The call is not found, a volume is altered or cannot be read, the file is there already or cannot
 /// be written.
 pub fn export(arguments: &cli::Export) -> anyhow::Result<Outcome> {
-    let dossier = Dossier::open(&arguments.call)?;
-    let out = NewFile::create(&arguments.out, &dossier.dir)?;
+    let (dossier, out, custody) = confined::copying(&arguments.call, &arguments.out)?;
     let signalling = dossier.signalling()?;
     let interfaces = interfaces(&dossier)?;
     let format = match arguments.format {
@@ -56,7 +55,7 @@ pub fn export(arguments: &cli::Export) -> anyhow::Result<Outcome> {
         ("sha256", sha256),
         ("packets", (counts.iri + counts.content + counts.repeated).to_string()),
     ];
-    custody::record(&dossier, "evidence-exported", &details);
+    custody.record("evidence-exported", &details);
     let expected = (dossier.line.iri_packets, dossier.line.cc_packets);
     Ok(match custody::is_complete(&dossier, expected, (counts.iri, counts.content)) {
         true => Outcome::Fine,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use calltap_proto::sip::Message;
 
-use super::custody;
+use super::custody::Custody;
 use super::dossier::Dossier;
 use super::signalling::Said;
 use crate::{Outcome, cli};
@@ -63,7 +63,7 @@ pub fn send(arguments: &cli::Hep) -> anyhow::Result<Outcome> {
     socket.connect(to).with_context(unsent)?;
     let details =
         [("call", name.clone()), ("to", to.to_string()), ("messages", packets.len().to_string())];
-    custody::record_first(&dossier, "evidence-sent", &details)?;
+    Custody::of(&dossier.dir).record_first("evidence-sent", &details)?;
     for packet in &packets {
         socket.send(packet).with_context(unsent)?;
         sleep(PACE);

@@ -192,6 +192,17 @@ fn ledger_of(index: &Path) -> Option<PathBuf> {
     Some(PathBuf::from(std::ffi::OsStr::from_bytes(&path)))
 }
 
+/// Where the index of a ledger in `dir` is read and written, where one is that long: made, for its
+/// owner alone, if it can be.
+pub fn place(dir: &Path) -> Option<PathBuf> {
+    let is_long = |liid: &String| {
+        fs::metadata(read::calls(dir, liid)).is_ok_and(|ledger| ledger.len() >= WORTHWHILE)
+    };
+    read::liids(dir).ok()?.iter().find(|liid| is_long(liid))?;
+    let place = cache()?;
+    DirBuilder::new().recursive(true).mode(0o700).create(&place).ok().map(|()| place)
+}
+
 /// Where indexes are kept (XDG Base Directory Specification); none without a home.
 fn cache() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);

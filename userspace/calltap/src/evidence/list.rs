@@ -7,10 +7,12 @@ use std::thread;
 use crossbeam::channel::bounded;
 
 use super::calls::{self, Case};
+use super::confined::confine;
 use super::listed::{SEPARATOR, json};
 use super::row::Row;
 use super::table::{Table, terminal_columns};
 use super::when;
+use crate::confine::Places;
 use crate::{Outcome, cli};
 
 /// Prints the calls that were asked for, by their beginning.
@@ -20,6 +22,8 @@ use crate::{Outcome, cli};
 pub fn list(arguments: &cli::List) -> anyhow::Result<Outcome> {
     let filter = Filter::of(arguments)?;
     let dir = calls::directory(arguments.dir.as_deref())?;
+    let columns = terminal_columns();
+    confine(Places::default().reading([&dir]), &dir, !arguments.no_index)?;
     let cases = calls::cases(&dir, arguments.liid.as_deref(), !arguments.no_index)?;
     let mut order = Vec::new();
     for (number, case) in cases.iter().enumerate() {
@@ -37,7 +41,6 @@ pub fn list(arguments: &cli::List) -> anyhow::Result<Outcome> {
         in_spans(&order, &mut out, |span, out| json(span.iter().filter_map(row_of), out))?;
         out.write_all(b"]}\n")?;
     } else {
-        let columns = terminal_columns();
         let bold = columns.is_some() && std::env::var_os("NO_COLOR").is_none();
         let table = Table::new(order.iter().filter_map(row_of), columns);
         table.head(&mut out, bold)?;

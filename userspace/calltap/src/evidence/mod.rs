@@ -10,6 +10,7 @@ use crate::cli::Evidence;
 
 pub mod audio;
 pub mod calls;
+pub mod confined;
 pub mod custody;
 pub mod destroy;
 pub mod dossier;

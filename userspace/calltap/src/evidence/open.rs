@@ -9,7 +9,7 @@ use calltap_evidence::age::Identity;
 use calltap_evidence::lines::{CallLine, VolumeLine};
 use calltap_evidence::{opened, read};
 
-use super::custody;
+use super::custody::Custody;
 use super::new_file::NewFile;
 use crate::{Outcome, cli};
 
@@ -40,7 +40,7 @@ pub fn open(arguments: &cli::Open) -> anyhow::Result<Outcome> {
         bail!("{}: nothing there is sealed to a recipient", what.display());
     }
     let details = [("liids", liids.join(" ")), ("files", count.to_string())];
-    custody::record_in(&root, "evidence-opened", &details);
+    Custody::of(&root).record("evidence-opened", &details);
     Ok(if differs == 0 { Outcome::Fine } else { Outcome::NotFine })
 }
 

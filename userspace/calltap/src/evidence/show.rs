@@ -9,6 +9,7 @@ use calltap_proto::sip::{self, Message, StartLine};
 use serde::Serialize as _;
 use serde_json::json;
 
+use super::confined;
 use super::dossier::Dossier;
 use super::drawing::draw;
 use super::inert::{InertJson, inert};
@@ -26,7 +27,8 @@ use crate::{Outcome, cli};
 /// The call is not found, a volume is altered or cannot be read, there is no message of this
 /// number, standard output is closed.
 pub fn show(arguments: &cli::Show) -> anyhow::Result<Outcome> {
-    let dossier = Dossier::open(&arguments.call)?;
+    let columns = terminal_columns().unwrap_or(100);
+    let dossier = confined::looking(&arguments.call)?;
     let messages = dossier.signalling()?.messages;
     if let Some(number) = arguments.sip.filter(|number| *number > messages.len()) {
         bail!("call {} has {} messages, and no {number}", dossier.name(), messages.len());
@@ -48,7 +50,7 @@ pub fn show(arguments: &cli::Show) -> anyhow::Result<Outcome> {
         None => {
             let ladder = Ladder::of(&messages, &dossier.line);
             write!(out, "{}", head(&dossier, &messages))?;
-            writeln!(out, "\n{}", draw(&ladder, terminal_columns().unwrap_or(100)))?;
+            writeln!(out, "\n{}", draw(&ladder, columns))?;
             write!(out, "{}", tail(&dossier))?;
         }
     }

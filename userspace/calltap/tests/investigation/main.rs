@@ -1,6 +1,7 @@
 //! What an investigator asks of evidence, asked of the real program.
 
 mod audio;
+mod confined;
 mod copies;
 #[path = "../desk/mod.rs"]
 mod desk;

@@ -20,11 +20,10 @@ use std::io::{BufWriter, Seek, Write};
 use anyhow::{Context as _, bail};
 use calltap_evidence::read::Origin;
 
-use super::custody;
+use super::confined;
 use super::dossier::Dossier;
 use super::export::owner;
 use super::inert::inert;
-use super::new_file::{self, NewFile};
 use super::signalling::Signalling;
 use crate::{Outcome, cli};
 pub use sides::{Side, Sides};
@@ -39,8 +38,7 @@ const RATE: u32 = 8000;
 /// The call is not found, nothing of it can be heard, a volume is altered or cannot be read, the
 /// file is there already or cannot be written.
 pub fn audio(arguments: &cli::Audio) -> anyhow::Result<Outcome> {
-    let dossier = Dossier::open(&arguments.call)?;
-    let out = NewFile::create(&arguments.out, &dossier.dir)?;
+    let (dossier, out, custody) = confined::copying(&arguments.call, &arguments.out)?;
     let signalling = dossier.signalling()?;
     let heard = Heard::of(&dossier, &signalling, true)?;
     if heard.is_silent() {
@@ -49,7 +47,7 @@ pub fn audio(arguments: &cli::Audio) -> anyhow::Result<Outcome> {
     }
     let unwritable = || arguments.out.display().to_string();
     heard.write(BufWriter::new(&out.file)).with_context(unwritable)?;
-    let sha256 = new_file::sha256(&arguments.out).with_context(unwritable)?;
+    let sha256 = out.sha256().with_context(unwritable)?;
     out.keep().with_context(unwritable)?;
     let call = &dossier.line;
     println!("audio      {} of call {}", arguments.out.display(), dossier.name());
@@ -66,7 +64,7 @@ pub fn audio(arguments: &cli::Audio) -> anyhow::Result<Outcome> {
     if !heard.decrypted.is_empty() {
         details.push(("decrypted", heard.decrypted.len().to_string()));
     }
-    custody::record(&dossier, "evidence-heard", &details);
+    custody.record("evidence-heard", &details);
     Ok(Outcome::Fine)
 }
 

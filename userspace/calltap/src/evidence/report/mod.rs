@@ -11,9 +11,8 @@ use std::io::{BufWriter, Cursor, Write as _};
 use anyhow::Context as _;
 
 use super::audio::Heard;
-use super::custody;
+use super::confined;
 use super::dossier::Dossier;
-use super::new_file::{self, NewFile};
 use super::signalling::Said;
 use crate::{Outcome, cli};
 pub(crate) use page::style_hash;
@@ -28,8 +27,7 @@ const PLAYABLE: usize = 8000 * 20 * 60;
 /// The call is not found, a volume is altered or cannot be read, the file is there already or cannot
 /// be written.
 pub fn report(arguments: &cli::Report) -> anyhow::Result<Outcome> {
-    let dossier = Dossier::open(&arguments.call)?;
-    let out = NewFile::create(&arguments.html, &dossier.dir)?;
+    let (dossier, out, custody) = confined::copying(&arguments.call, &arguments.html)?;
     let signalling = dossier.signalling()?;
     // A page is read by many; what is encrypted is decrypted for who asks for that alone.
     let heard = Heard::of(&dossier, &signalling, false)?;
@@ -45,12 +43,12 @@ pub fn report(arguments: &cli::Report) -> anyhow::Result<Outcome> {
     let mut writer = BufWriter::new(&out.file);
     writer.write_all(page.as_bytes()).and_then(|()| writer.flush()).with_context(unwritable)?;
     drop(writer);
-    let sha256 = new_file::sha256(&arguments.html).with_context(unwritable)?;
+    let sha256 = out.sha256().with_context(unwritable)?;
     out.keep().with_context(unwritable)?;
     println!("report     {} of call {}", arguments.html.display(), dossier.name());
     println!("sha256     {sha256}");
     let details = [("call", dossier.name()), ("sha256", sha256)];
-    custody::record(&dossier, "evidence-reported", &details);
+    custody.record("evidence-reported", &details);
     Ok(Outcome::Fine)
 }
 
