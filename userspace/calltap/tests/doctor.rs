@@ -5,6 +5,8 @@
 mod desk;
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use desk::{Desk, words};
@@ -74,6 +76,41 @@ fn a_filter_that_runs_already_is_named_and_so_is_its_way_off() {
                 $CALLTAP doctor far --json; code=$?; kill $!; wait $!; test $code = 1";
     let Some(found) = beside_a_pair(&desk, line) else { return };
     assert_eq!(mends(&found)["far: other program"], "detach it with its own tool", "{found}");
+}
+
+/// libxdp's dispatcher, as its package has it.
+fn dispatcher() -> PathBuf {
+    let mut places = vec![PathBuf::from("/usr/lib64"), PathBuf::from("/usr/lib")];
+    let below = fs::read_dir("/usr/lib").unwrap().flatten().map(|entry| entry.path());
+    places.extend(below);
+    let mut objects = places.into_iter().map(|place| place.join("bpf/xdp-dispatcher.o"));
+    objects.find(|object| object.exists()).expect("libxdp's dispatcher: scripts/setup installs it")
+}
+
+#[test]
+fn a_capture_is_refused_beside_libxdps_dispatcher_and_runs_once_that_is_off_as_it_says() {
+    let desk = Desk::new();
+    desk.warrant("L-1", &["sip:alice@example.net"], desk::EVER);
+    let object = dispatcher();
+    let beside = format!(
+        "ip link set near up && ip link set far up && \
+         ip link set far xdpgeneric obj {} section xdp && \
+         run() {{ $CALLTAP run --interface far --warrants warrants --trust trust \
+           --evidence evidence --for 1; }}; \
+         run >&2 2> refused; test $? = 2 && test ! -e evidence && \
+         {{ $CALLTAP doctor far --json > sick.json; test $? = 1; }} && \
+         ip -d link show far | grep -q xdp_dispatcher && \
+         xdp-loader unload far --all >&2 && \
+         run > run.log 2>&1 && $CALLTAP doctor far --json",
+        object.display()
+    );
+    let Some(well) = beside_a_pair(&desk, &beside) else { return };
+    let mend = "`xdp-loader unload far --all` takes that off";
+    let refused = fs::read_to_string(desk.path("refused")).unwrap();
+    assert!(refused.contains("xdp_dispatcher") && refused.contains(mend), "{refused}");
+    let sick = fs::read_to_string(desk.path("sick.json")).unwrap();
+    assert!(mends(&sick)["far: other program"].contains(mend), "{sick}");
+    assert!(!mends(&well).contains_key("far: other program"), "{well}");
 }
 
 #[test]
