@@ -156,11 +156,6 @@ impl Outlet {
         }
     }
 
-    /// How long nothing may be done while nothing is heard.
-    fn nap(&self) -> Duration {
-        if self.inspection.is_due() { Duration::ZERO } else { NAP }
-    }
-
     /// Hands over what has waited for long enough; a chunk for each message would use them up.
     ///
     /// Whatever arrived until `heard` has been followed.
@@ -374,7 +369,9 @@ pub fn follow(
             }
             if outlet.reach.busy_poll {
                 std::hint::spin_loop();
-            } else if let Err(cause) = hearing.wait(outlet.nap()) {
+            } else if !outlet.inspection.is_due()
+                && let Err(cause) = hearing.wait(NAP)
+            {
                 error!("signalling is looked for without being waited for: {cause}");
                 std::thread::sleep(NAP);
             }

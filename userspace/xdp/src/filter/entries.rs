@@ -10,8 +10,12 @@ use zerocopy::{FromBytes, FromZeros as _, IntoBytes};
 use crate::Error;
 use crate::bpf::bpf;
 
-/// Entries read at once: what takes some tens of microseconds.
-const BATCH: usize = 128;
+/// Entries read at once: what takes some tenths of a millisecond where memory is slow, for which a
+/// message may have to wait.
+///
+/// The kernel fills a batch with whole buckets, so it must hold the fullest of them, and of as many
+/// buckets as there may be entries the fullest has some ten.
+const BATCH: usize = 512;
 
 const MAP_LOOKUP_BATCH: libc::c_long = 24;
 
@@ -51,7 +55,9 @@ impl Entries {
     /// # Errors
     ///
     /// [`Error::Map`].
-    pub(super) fn next(&mut self) -> Result<(Vec<(Endpoint, Deadline)>, bool), Error> {
+    pub(super) fn next(
+        &mut self,
+    ) -> Result<(impl Iterator<Item = (&Endpoint, &Deadline)>, bool), Error> {
         let mut next = 0_u32;
         let mut batch = Batch {
             from: self.bucket.as_ref().map_or(0, |bucket| (&raw const *bucket) as u64),
@@ -70,8 +76,7 @@ impl Entries {
         };
         self.bucket = more.then_some(next);
         let count = usize::try_from(batch.count).unwrap_or_default();
-        let read = self.keys.iter().copied().zip(self.values.iter().copied());
-        Ok((read.take(count).collect(), more))
+        Ok((self.keys.iter().zip(&self.values[..]).take(count), more))
     }
 
     fn failed(&mut self, cause: &io::Error) -> Error {

@@ -8,15 +8,13 @@
 
 use std::os::fd::AsFd as _;
 
-use aya::{Ebpf, maps::Map};
-use calltap_ebpf::abi::Deadline;
-
 use super::entries::Entries;
 use super::ledger::Finding;
 use super::plain::{Plain, map_error, missing};
 use super::prefix::Prefix;
 use super::{Discrepancy, Filter, words};
 use crate::Error;
+use aya::{Ebpf, maps::Map};
 
 /// Words of the prefilter that a step looks at.
 const WORDS: usize = 8192;
@@ -54,7 +52,7 @@ impl Filter {
     /// Takes the next step of holding the programs and maps in the kernel against what was written
     /// there: mends what differs, and adds it to `found`.
     ///
-    /// A step takes some tens of microseconds, and a whole pass as many steps as the maps are large.
+    /// A step takes some tenths of a millisecond at most, and a whole pass as many steps as the maps are large.
     /// Returns whether the pass is complete; the next step begins another.
     ///
     /// # Errors
@@ -151,8 +149,10 @@ impl Filter {
     /// Looks at the next entries; returns whether there are more.
     fn inspect_endpoints(&mut self, found: &mut Vec<Discrepancy>) -> Result<bool, Error> {
         let (entries, more) = self.inspection.entries.next()?;
-        for (endpoint, Deadline { not_after_ns }) in entries {
-            match self.ledger.judge(&endpoint, not_after_ns) {
+        let judged = entries.map(|(it, until)| (*it, self.ledger.judge(it, until.not_after_ns)));
+        let amiss: Vec<_> = judged.filter(|(_, finding)| *finding != Finding::Ours).collect();
+        for (endpoint, finding) in amiss {
+            match finding {
                 Finding::Ours => {}
                 Finding::Changed(not_after_ns) => {
                     self.write_endpoint(endpoint, not_after_ns)?;
