@@ -152,3 +152,59 @@ fn what_finds_no_batch_is_counted_to_the_frame() {
     assert_eq!(fragment(&mut intake).lost_signalling, 8, "it goes on by itself");
     assert!(delivered.is_empty());
 }
+
+/// Media that comes to the one end from an address that no message named: anybody's, perhaps.
+fn doubtful() -> Vec<u8> {
+    let mut frame = frame();
+    frame[26..34].copy_from_slice(&[198, 51, 100, 9, 192, 0, 2, 1]);
+    frame[36..38].copy_from_slice(&[0x0f, 0xa0]);
+    frame
+}
+
+/// Takes in so many of them at a time, of which each full batch is taken away when `free`; gives how
+/// many were shown.
+fn doubt(flow: &mut (Intake, Receiver<Lent<Batch>>), at_ns: u64, packets: u64, free: bool) -> u64 {
+    let (intake, shown) = flow;
+    let mut seen = 0;
+    for _ in 0..packets {
+        intake.take(Reason::Endpoint as u32, Timestamp(BEGUN + at_ns), &doubtful());
+        if free {
+            seen += frames(&shown.try_iter().collect::<Vec<_>>());
+        }
+    }
+    intake.hand_over(true);
+    seen + if free { frames(&shown.try_iter().collect::<Vec<_>>()) } else { 0 }
+}
+
+#[test]
+fn of_packets_that_may_be_anybodys_those_past_five_thousand_a_second_are_counted_as_doubtful() {
+    let (intake, delivered, shown) = between(1, 2);
+    let mut flow = (intake, shown);
+    let lost = |received, lost_doubtful| Tally { received, lost_doubtful, ..Tally::default() };
+    assert_eq!(doubt(&mut flow, 0, 5_000, true), 5_000);
+    assert_eq!(flow.0.tally, lost(5_000, 0));
+    assert_eq!(doubt(&mut flow, 999_999_999, 7, true), 0);
+    assert_eq!(flow.0.tally, lost(5_007, 7));
+    assert_eq!(doubt(&mut flow, 1_000_000_000, 5_001, true), 5_000, "it goes on by itself");
+    assert_eq!(flow.0.tally, lost(10_008, 8));
+    // What is known to be the call's is kept all the while.
+    take(&mut flow.0, 1_000_000_000);
+    assert_eq!(flow.0.tally, lost(10_009, 8));
+    flow.0.hand_over(true);
+    assert_eq!(delivered.len(), 1);
+}
+
+#[test]
+fn packets_that_may_be_anybodys_leave_half_of_the_batches_to_signalling() {
+    let (intake, _delivered, shown) = between(1, 4);
+    let mut flow = (intake, shown);
+    doubt(&mut flow, 0, 4_000, false);
+    let held: Vec<_> = flow.1.try_iter().collect();
+    assert_eq!(held.len(), 3, "the third was begun while two were free");
+    let lost_doubtful = 4_000 - frames(&held);
+    assert!(lost_doubtful > 0);
+    assert_eq!(flow.0.tally, Tally { received: 4_000, lost_doubtful, ..Tally::default() });
+    // Signalling finds room.
+    flow.0.take(Reason::Fragment as u32, Timestamp(BEGUN), &frame());
+    assert_eq!(flow.0.tally.lost_signalling, 0);
+}

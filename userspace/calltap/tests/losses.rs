@@ -2,8 +2,8 @@
 //! nowhere else.
 //!
 //! Of the places, `no_socket` and `frame_too_large` are made to lose in `calltap-xdp`'s tests
-//! (faults.rs), and `recorder_behind` in stall.rs; `doubtful_media` and `nic` are not: no card can
-//! be made to lose.
+//! (faults.rs), `recorder_behind` in stall.rs, and `doubtful_media` in intake.rs, where time stands
+//! still; `nic` is not: no card can be made to lose.
 //! It needs root; without it these tests say so and pass.
 
 mod capture;
