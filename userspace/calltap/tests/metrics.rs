@@ -1,15 +1,19 @@
 //! The metrics' text held against an independent reading of its format, against the table in
-//! `docs/operations.md`, and against what the dashboard asks for.
+//! `docs/operations.md`, and against what the dashboard asks for, which a real Prometheus answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use calltap::live::{Alarm, Free, Interface, Latency, Queue, Snapshot, Waiting, Warrant, metrics};
 use calltap::summary::Percentiles;
+use tokio::sync::watch;
 
 /// A snapshot in which everything has a value.
 fn everything() -> Arc<Snapshot> {
@@ -18,6 +22,7 @@ fn everything() -> Arc<Snapshot> {
         frames: 100 + u64::from(queue),
         lost: 3,
         media: Waiting { frames: 7, room: 4096 },
+        signalling: Waiting { frames: 1, room: 2048 },
         ..Queue::default()
     };
     let warrant = |liid: &str, state: &str| Warrant {
@@ -246,30 +251,119 @@ fn the_documentation_has_each_family_with_its_type_and_no_other() {
     assert_eq!(documented, printed.collect());
 }
 
+/// What the dashboard asks for, panel by panel.
+fn expressions() -> Vec<String> {
+    let dashboard: serde_json::Value = serde_json::from_str(&docs("grafana.json")).unwrap();
+    let mut expressions = Vec::new();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        assert!(
+            panel["title"].is_string() && panel["gridPos"]["w"].as_u64().unwrap() <= 24,
+            "{panel}"
+        );
+        let targets = panel["targets"].as_array().into_iter().flatten();
+        expressions.extend(targets.map(|target| target["expr"].as_str().unwrap().to_owned()));
+    }
+    assert!(expressions.len() >= 12, "{expressions:?}");
+    expressions
+}
+
 #[test]
 fn the_dashboard_asks_for_nothing_that_is_not_printed() {
-    let dashboard: serde_json::Value = serde_json::from_str(&docs("grafana.json")).unwrap();
     let printed: BTreeSet<_> = read(&metrics::exposition(&everything()).unwrap())
         .samples
         .into_keys()
         .map(|(name, _)| name)
         .collect();
     let mut asked = BTreeSet::new();
-    let mut expressions = 0;
-    for panel in dashboard["panels"].as_array().unwrap() {
-        assert!(
-            panel["title"].is_string() && panel["gridPos"]["w"].as_u64().unwrap() <= 24,
-            "{panel}"
-        );
-        for target in panel["targets"].as_array().into_iter().flatten() {
-            let expression = target["expr"].as_str().unwrap();
-            expressions += 1;
-            let is_name = |it: char| it.is_ascii_lowercase() || it == '_';
-            let words = expression.split(|it| !is_name(it)).filter(|it| it.starts_with("calltap_"));
-            asked.extend(words.map(str::to_owned));
-        }
+    for expression in expressions() {
+        let is_name = |it: char| it.is_ascii_lowercase() || it == '_';
+        let words = expression.split(|it| !is_name(it)).filter(|it| it.starts_with("calltap_"));
+        asked.extend(words.map(str::to_owned));
     }
-    assert!(expressions >= 12, "{expressions}");
     assert!(asked.is_subset(&printed), "{:?}", asked.difference(&printed));
     assert!(asked.len() >= 12, "{asked:?}");
+}
+
+/// A server that ends with the test.
+struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Serves the metrics as a run does, of a snapshot whose counts grow, for as long as anybody waits.
+fn serve_growing(listener: TcpListener) {
+    let (tell, snapshots) = watch::channel(Some(everything()));
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let served = metrics::service(listener, snapshots).unwrap().serve();
+            let grow = async {
+                for grown in 1..=MOST_SECONDS * 5 {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    let mut snapshot = Snapshot::clone(&everything());
+                    snapshot.frames.seen += grown * 1000;
+                    if let Some(trigger) = &mut snapshot.trigger {
+                        trigger.percentiles.count += grown;
+                        trigger.up_to_us.iter_mut().for_each(|(_, count)| *count += grown);
+                    }
+                    tell.send_replace(Some(Arc::new(snapshot)));
+                }
+            };
+            tokio::select! { () = served => {}, () = grow => {} }
+        });
+    });
+}
+
+/// How long the metrics are served, and an answer is waited for.
+const MOST_SECONDS: u64 = 60;
+
+#[test]
+fn prometheus_has_a_value_for_each_panel_of_the_dashboard() {
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = free();
+    let (metrics, own) = (listener.local_addr().unwrap(), free().local_addr().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let settings = dir.path().join("prometheus.yml");
+    let text = format!(
+        "global: {{scrape_interval: 1s}}\n\
+         scrape_configs: [{{job_name: calltap, static_configs: [{{targets: ['{metrics}']}}]}}]\n"
+    );
+    fs::write(&settings, text).unwrap();
+    let server = Command::new("prometheus")
+        .arg(format!("--config.file={}", settings.display()))
+        .arg(format!("--storage.tsdb.path={}", dir.path().join("data").display()))
+        .arg(format!("--web.listen-address={own}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(server) = server else {
+        println!("SKIPPED: there is no prometheus (Debian's package prometheus has it)");
+        return;
+    };
+    let _server = Served(server);
+    serve_growing(listener);
+
+    let until = Instant::now() + Duration::from_secs(MOST_SECONDS);
+    for expression in expressions() {
+        // As Grafana fills it in, for whoever looks at all nodes and a scrape a second.
+        let asked = expression.replace("$instance", ".*").replace("$__rate_interval", "4s");
+        loop {
+            let answer = Command::new("promtool")
+                .args(["query", "instant", &format!("http://{own}"), &asked])
+                .output()
+                .expect("promtool comes with prometheus");
+            let values = String::from_utf8_lossy(&answer.stdout).into_owned();
+            let is_answered = answer.status.success() && values.contains("=>");
+            if is_answered && !values.contains("NaN") {
+                break;
+            }
+            let cause = String::from_utf8_lossy(&answer.stderr);
+            assert!(Instant::now() < until, "{asked}: {values}{cause}");
+            thread::sleep(Duration::from_millis(500));
+        }
+    }
 }
