@@ -14,6 +14,7 @@ use calltap_proto::{Kept, Timestamp, sdp};
 
 use crate::counted;
 use crate::media::Path;
+use crate::worker::{self, Worker};
 
 /// A case does its work.
 type Case = fn();
@@ -27,6 +28,13 @@ pub(crate) const ALL: [(&str, Case); 6] = [
     ("media-of-1k-streams", || media(500)),
     ("media-of-200k-streams", || media(100_000)),
 ];
+
+/// Media of a thousand streams up to the recorder's door, by one worker and split among two.
+///
+/// The one is held against the other and not against what was committed: its path is a part of
+/// `media-of-1k-streams`.
+pub(crate) const WORKERS: [(&str, Case); 2] =
+    [("media-of-one-worker", || workers(1)), ("media-of-two-workers", || workers(2))];
 
 /// Whether it takes minutes.
 pub(crate) fn is_long(name: &str) -> bool {
@@ -91,4 +99,13 @@ fn media(calls: u32) {
     path.take(2 * u64::from(calls));
     counted(PIECES, &mut || path.take(PIECES));
     path.end();
+}
+
+fn workers(count: usize) {
+    const PIECES: u64 = 40_000 / LESS as u64;
+    let desk = Desk::lay();
+    let mut workers: Vec<_> =
+        (0..count).map(|queue| Worker::of(&desk, 500, (queue, count))).collect();
+    worker::take_all(&mut workers, 1_000);
+    counted(PIECES, &mut || worker::take_all(&mut workers, PIECES));
 }

@@ -12,6 +12,7 @@ use clap::Parser;
 
 mod cases;
 mod media;
+mod worker;
 
 /// What was committed for this profile: a case and its instructions a line.
 const BASELINE: &str = if cfg!(debug_assertions) {
@@ -23,6 +24,9 @@ const BASELINE: &str = if cfg!(debug_assertions) {
 /// A case may take so much more than was committed, in a hundred: hash seeds and the layout of
 /// memory differ from run to run by less than one.
 const TOLERANCE: f64 = 5.0;
+
+/// A packet may take so much more with two workers than with one, in a hundred.
+const TOLERANCE_OF_TWO: f64 = 3.0;
 
 /// Counts the instructions of the core paths, and fails where one has grown by more than 5 %.
 #[derive(Debug, Parser)]
@@ -42,7 +46,8 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if let Some(case) = &arguments.run {
-        let Some((_, run)) = cases::ALL.iter().find(|(name, _)| name == case) else {
+        let mut all = cases::ALL.iter().chain(&cases::WORKERS);
+        let Some((_, run)) = all.find(|(name, _)| name == case) else {
             eprintln!("instructions: no case {case}");
             return ExitCode::from(2);
         };
@@ -96,6 +101,13 @@ fn hold(write: bool, quick: bool) -> Result<bool> {
         fine &= is_fine;
         lines += &format!("{name} {counted:.1}\n");
     }
+    let [one, two] = cases::WORKERS.map(|(name, _)| instructions::of(&itself, name));
+    let (one, two) = (one?, two?);
+    let grown = (two / one - 1.0) * 100.0;
+    let is_fine = grown <= TOLERANCE_OF_TWO;
+    let mark = if is_fine { "ok  " } else { "MORE" };
+    println!("{mark} two workers beside one   {two:>10.1}  {grown:+.1} % of {one:.1}");
+    fine &= is_fine;
     if write {
         fs::write(BASELINE, lines).with_context(|| BASELINE)?;
     } else if !fine {
