@@ -8,13 +8,14 @@
 
 use std::os::fd::AsFd as _;
 
+use aya::{Ebpf, maps::Map};
+
 use super::entries::Entries;
 use super::ledger::Finding;
 use super::plain::{Plain, map_error, missing};
 use super::prefix::Prefix;
 use super::{Discrepancy, Filter, words};
 use crate::Error;
-use aya::{Ebpf, maps::Map};
 
 /// Words of the prefilter that a step looks at.
 const WORDS: usize = 8192;
@@ -52,7 +53,8 @@ impl Filter {
     /// Takes the next step of holding the programs and maps in the kernel against what was written
     /// there: mends what differs, and adds it to `found`.
     ///
-    /// A step takes some tenths of a millisecond at most, and a whole pass as many steps as the maps are large.
+    /// A step takes some tenths of a millisecond at most, and a whole pass as many steps as the
+    /// maps are large.
     /// Returns whether the pass is complete; the next step begins another.
     ///
     /// # Errors
