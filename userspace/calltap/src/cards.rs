@@ -35,6 +35,27 @@ impl Card {
     pub fn is_gone(&self) -> bool {
         self.is_gone
     }
+
+    /// Takes note of what the card has counted by now; gives whether it drops frames from now on.
+    ///
+    /// A driver that is loaded again counts from zero: what had been dropped by then stays so, and
+    /// more is told of once it is more than that.
+    fn count(&mut self, now: Received) -> bool {
+        let Self { before, since, .. } = self;
+        let overruns = now.overruns.saturating_sub(before.overruns);
+        let begins = overruns > since.overruns && since.overruns == 0;
+        *since = Received {
+            frames: now.frames.saturating_sub(before.frames),
+            bytes: now.bytes.saturating_sub(before.bytes),
+            overruns: overruns.max(since.overruns),
+        };
+        begins
+    }
+
+    fn report(&self, reporter: &mut Reporter) {
+        let place = Place { interface: Some(self.number), queue: None };
+        reporter.report(place, [(NIC, self.since.overruns)]);
+    }
 }
 
 impl Cards {
@@ -52,22 +73,16 @@ impl Cards {
     /// The kernel answers under a lock that setting up a card may hold for long, so no thread may
     /// ask that frames wait for.
     pub fn look(&mut self, reporter: &mut Reporter) {
-        for Card { number, interface, before, since, is_gone } in &mut self.0 {
-            let now = interface.received();
-            *is_gone = now.is_err();
+        for card in &mut self.0 {
+            let now = card.interface.received();
+            card.is_gone = now.is_err();
             // An interface that is gone is told of in another way.
             let Ok(now) = now else { continue };
-            let overruns = now.overruns.saturating_sub(before.overruns);
-            if overruns > since.overruns && since.overruns == 0 {
-                warn!("{}: the card drops frames before the filter sees them", interface.name());
+            if card.count(now) {
+                let name = card.interface.name();
+                warn!("{name}: the card drops frames before the filter sees them");
             }
-            *since = Received {
-                frames: now.frames.saturating_sub(before.frames),
-                bytes: now.bytes.saturating_sub(before.bytes),
-                overruns: overruns.max(since.overruns),
-            };
-            let place = Place { interface: Some(*number), queue: None };
-            reporter.report(place, [(NIC, since.overruns)]);
+            card.report(reporter);
         }
     }
 
@@ -79,5 +94,39 @@ impl Cards {
     /// Frames that all cards have dropped since the beginning.
     pub fn dropped(&self) -> u64 {
         self.0.iter().map(|card| card.since.overruns).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use calltap_xdp::clock::boot_to_unix;
+    use crossbeam::channel::bounded;
+
+    use super::*;
+    use crate::recorder::{Delivery, Note};
+
+    #[test]
+    fn what_a_card_drops_is_counted_from_the_beginning_and_reported_once() {
+        let counted = |overruns| Received { overruns, ..Received::default() };
+        // The loopback is everywhere, and never asked.
+        let interface = Interface::open("lo").unwrap();
+        let (before, since) = (counted(5), Received::default());
+        let mut card = Card { number: 3, interface, before, since, is_gone: false };
+        let (recorder, delivered) = bounded(8);
+        let mut reporter = Reporter::to(recorder, boot_to_unix());
+        let mut reported = Vec::new();
+        for (overruns, begins, dropped) in
+            [(5, false, 0), (8, true, 3), (8, false, 3), (0, false, 3), (12, false, 7)]
+        {
+            assert_eq!(card.count(counted(overruns)), begins, "{overruns}");
+            assert_eq!(card.since().overruns, dropped, "{overruns}");
+            card.report(&mut reporter);
+            for delivery in delivered.try_iter() {
+                let Delivery::Note(Note::Lost(lost)) = delivery else { panic!("{delivery:?}") };
+                assert_eq!((lost.place, lost.whose.interface), (NIC, Some(3)));
+                reported.push(lost.frames);
+            }
+        }
+        assert_eq!(reported, [3, 4]);
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! Of the places, `no_socket` and `frame_too_large` are made to lose in `calltap-xdp`'s tests
 //! (faults.rs), `recorder_behind` in stall.rs, and `doubtful_media` in intake.rs, where time stands
-//! still; `nic` is not: no card can be made to lose.
+//! still; no card can be made to lose, and what one has counted is held to the report of it in
+//! cards.rs.
 //! It needs root; without it these tests say so and pass.
 
 mod capture;
