@@ -30,7 +30,11 @@ fn as_nobody(desk: &Desk, line: &str) -> Option<Output> {
         return None;
     }
     // The build directory may be closed to others, and so may the desk.
-    fs::copy(env!("CARGO_BIN_EXE_calltap"), desk.path("calltap")).unwrap();
+    // Copied by another process: a child that a test beside this one starts would hold the copy open
+    // for writing for a moment, and the kernel executes no such file (ETXTBSY).
+    let mut copying = Command::new("cp");
+    copying.arg(env!("CARGO_BIN_EXE_calltap")).arg(desk.path("calltap"));
+    assert!(copying.status().unwrap().success());
     fs::copy(calls(), desk.path("calls.pcapng")).unwrap();
     for open in [desk.path("."), desk.path("state")] {
         fs::create_dir_all(&open).unwrap();
