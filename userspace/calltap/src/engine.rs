@@ -119,7 +119,7 @@ impl Engine {
         let mut workers = Vec::new();
         let (mut producers, mut shown) = (vec![Progress::default()], Vec::new());
         let mut signalling_sockets = Vec::new();
-        for Bound { interface, media, signalling } in wire.queues {
+        for Bound { interface, media, signalling, polling } in wire.queues {
             signalling_sockets.push((interface, signalling));
             let (tell, told) = unbounded();
             workers_told.push(tell);
@@ -141,7 +141,7 @@ impl Engine {
             let (nap, news) = (worker::nap(config.frames_per_queue), teller.clone());
             let socket = media;
             let cpu = wire.placement.of_worker(workers.len());
-            let worker = Worker { socket, clock, told, intake, nap, news, cpu, stop };
+            let worker = Worker { socket, clock, told, intake, nap, polling, news, cpu, stop };
             let alarm = alarm.clone();
             workers.push(spawn(&format!("worker-{}", workers.len()), move || {
                 worker.work(|error| {

@@ -40,6 +40,7 @@ pub mod merge;
 pub mod oversight;
 pub mod paper;
 pub mod placement;
+pub mod polling;
 pub mod pool;
 pub mod progress;
 pub mod recorder;

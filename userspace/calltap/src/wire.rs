@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 use crate::config::{Config, Mode};
 use crate::placement::{Machine, Placement, Wish};
+use crate::polling::Polling;
 use crate::recording;
 
 /// The filter on the interfaces, keeping nothing yet, and the sockets of each receive queue.
@@ -33,6 +34,8 @@ pub struct Bound {
     pub media: Socket,
     /// Where signalling and fragments arrive.
     pub signalling: Socket,
+    /// Where the worker is to run the queue's driver itself.
+    pub polling: Option<Polling>,
 }
 
 /// Frames that may wait for the thread that follows calls: those of a seventh of a second where a
@@ -85,7 +88,13 @@ impl Wire {
                     );
                 }
                 bound.push(media.mode());
-                queues.push(Bound { interface: number, media, signalling });
+                let polling = poll(&media, config)?;
+                if queue == 0
+                    && let Some(mend) = polling.as_ref().and_then(Polling::mend)
+                {
+                    warn!("{name}: interrupts do not wait while the driver is polled: {mend}");
+                }
+                queues.push(Bound { interface: number, media, signalling, polling });
             }
             let attached = filter.attach(&interface, AttachWish::Auto)?;
             if let Some(refused) = filter.generic_because(&interface) {
@@ -114,6 +123,17 @@ impl Wire {
         info!("placement: {placement}");
         Ok(Self { filter, queues, facts, placement })
     }
+}
+
+/// Has the queue's driver left to its worker, where that is asked for.
+fn poll(media: &Socket, config: &Config) -> anyhow::Result<Option<Polling>> {
+    if !config.prefer_busy_poll {
+        return Ok(None);
+    }
+    media.prefer_busy_poll()?;
+    Polling::begin(media.interface().name())
+        .map(Some)
+        .context("prefer_busy_poll: the kernel's counters cannot be read")
 }
 
 /// Where the workers of these queues are to run.

@@ -21,6 +21,7 @@ use crate::intake::{Intake, Tally};
 use crate::live::news::{Of, Teller};
 use crate::loss::{self, Place, Reporter};
 use crate::placement;
+use crate::polling::Polling;
 
 /// Frames taken from the ring at once.
 const BURST: usize = 64;
@@ -28,6 +29,10 @@ const BURST: usize = 64;
 /// The longest sleep while nothing arrives; so long may frames that the signalling thread released
 /// wait on their way back to the kernel.
 const NAP: Duration = Duration::from_millis(10);
+
+/// For how long a worker that runs its queue's driver itself goes on with nothing coming, before it
+/// sleeps until an interrupt.
+const POLLED: Duration = Duration::from_millis(100);
 
 /// How long the ring must stay empty after the filter was taken off the interface, before nothing
 /// more is expected.
@@ -63,6 +68,8 @@ pub struct Worker {
     pub intake: Intake,
     /// How long media gathers once the ring is drained; see [`nap`].
     pub nap: Duration,
+    /// Where it runs the queue's driver itself while frames come, and naps no more.
+    pub polling: Option<Polling>,
     /// Where it tells, once a second, what it has counted.
     pub news: Teller,
     /// The processor that it runs on, if on one alone.
@@ -82,6 +89,7 @@ impl Worker {
         }
         let mut frames = Vec::with_capacity(BURST);
         let mut empty_since = None;
+        let mut idle_since = Instant::now();
         let mut is_down = false;
         let mut next = None;
         let mut reporter = Reporter::to(self.intake.recorder.clone(), self.clock);
@@ -89,6 +97,9 @@ impl Worker {
         loop {
             let looked = self.clock.unix_ns(clock::boot_ns());
             let received = self.socket.receive(&mut frames, BURST);
+            if let Some(polling) = &mut self.polling {
+                polling.found(received);
+            }
             self.take_as_told(&frames, &mut next);
             self.socket.release(frames.drain(..));
             if received < BURST {
@@ -97,10 +108,14 @@ impl Worker {
             self.intake.hand_over(false);
             if reporter.is_due() {
                 self.tell(place, &mut reporter);
+                if let Some(polling) = &mut self.polling {
+                    polling.judge(&self.socket);
+                }
             }
             if received > 0 {
                 empty_since = None;
-                if received < BURST {
+                idle_since = Instant::now();
+                if received < BURST && !self.poll() {
                     thread::sleep(self.nap);
                 }
                 continue;
@@ -110,6 +125,9 @@ impl Worker {
                 if since.elapsed() >= SETTLED {
                     break;
                 }
+            }
+            if idle_since.elapsed() < POLLED && self.poll() {
+                continue;
             }
             match self.socket.wait(NAP) {
                 Ok(_) => is_down = false,
@@ -132,6 +150,12 @@ impl Worker {
         self.intake.shown.end();
         let statistics = self.tell(place, &mut reporter);
         (self.intake.tally, statistics)
+    }
+
+    /// Has the driver run, where this thread is to see to that.
+    fn poll(&mut self) -> bool {
+        let polling = self.polling.as_mut().filter(|it| it.is_worth_it());
+        polling.map(|it| it.poll(&self.socket)).is_some()
     }
 
     /// Tells the recorder what was lost, and the control thread what was counted.

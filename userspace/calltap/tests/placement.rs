@@ -1,6 +1,6 @@
-//! On which processors the threads of a capture run, as the kernel says.
+//! On which processors the threads of a capture run, as the kernel says, and who runs the driver.
 //!
-//! It needs root and two processors; without them it says so and passes.
+//! It needs root, and most of it two processors; without them it says so and passes.
 
 mod capture;
 mod desk;
@@ -10,8 +10,8 @@ use std::fs;
 
 use calltap::lab::{CallPlan, Lab};
 use calltap::placement::{Machine, processors};
-use capture::{Capture, laid, lost};
-use desk::{Desk, EVER};
+use capture::{Capture, conserved, laid, lost};
+use desk::{Desk, EVER, sum};
 
 const ALICE: &str = "sip:alice@example.net";
 
@@ -83,4 +83,23 @@ fn with_the_setting_off_every_thread_runs_where_the_process_may() {
     let (code, _, log) = capture.end("-INT");
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("placement: not pinned: worker_cpus is off"), "{log}");
+}
+
+/// Which of the two it is depends on the kernel: veth's driver can be polled before Linux 6.14.
+#[test]
+fn a_worker_that_is_to_poll_the_driver_says_whether_that_works_and_loses_nothing() {
+    let Some(lab) = laid() else { return };
+    let mut one = lab.command_in_tap("ethtool");
+    assert!(one.args(["-L", lab.tap_interface(), "rx", "1"]).status().unwrap().success());
+    let (capture, _desk, _) = placed(&lab, "prefer_busy_poll = true");
+    let plan = CallPlan { target_calls: 4, stranger_calls: 1, ..CallPlan::default() };
+    let calls = lab.place_calls(&plan).unwrap();
+    let sent = lab.mirrored().unwrap().sent;
+    let (code, found, log) = capture.end("-INT");
+    assert_eq!((code, lost(&found)), (Some(0), 0), "{log}");
+    conserved(&found, sent);
+    assert_eq!(sum(&found["calls"], "cc_packets"), u64::from(8 * calls.rtp_packets_per_side));
+    assert!(log.contains("napi_defer_hard_irqs; echo 200000 >/sys/class/net/"), "{log}");
+    let verdict = |word: &str| log.matches(&format!("busy polling {word} on queue 0")).count();
+    assert_eq!(verdict("works") + verdict("does nothing"), 1, "{log}");
 }

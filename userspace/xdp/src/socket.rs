@@ -24,6 +24,7 @@ use crate::{
     umem::{Left, Umem},
 };
 
+mod busy_poll;
 mod geometry;
 mod joining;
 mod open;

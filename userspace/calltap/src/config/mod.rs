@@ -53,9 +53,11 @@ pub struct Config {
     pub frames_per_queue: u32,
     /// Whether to go on where the kernel does not offer every part of the confinement.
     pub confinement: Required,
-    /// Whether workers and the thread that follows calls never sleep: a core for each, and no
-    /// wait for one to wake.
+    /// Whether the thread that follows calls never sleeps: a core, and no wait for it to wake.
     pub busy_poll: bool,
+    /// Whether workers run their queues' drivers themselves while frames come, in place of the card's
+    /// interrupts (`SO_PREFER_BUSY_POLL`).
+    pub prefer_busy_poll: bool,
     /// The processors of the workers: `auto`, `off`, or a list such as `2-5`.
     pub worker_cpus: String,
     /// How the console shows itself to others.
@@ -78,6 +80,7 @@ impl Default for Config {
             frames_per_queue: 8192,
             confinement: Required::Offered,
             busy_poll: false,
+            prefer_busy_poll: false,
             worker_cpus: "auto".to_owned(),
             console: ConsoleRule::default(),
         }
