@@ -127,15 +127,7 @@ fn nothing_older_than_a_flush_interval_is_lost_to_any_kill() {
 #[test]
 fn nothing_older_than_a_flush_interval_is_lost_to_any_kill_where_it_is_sealed() {
     let desk = Desk::new();
-    let mut keygen = Command::new("age-keygen");
-    desk.at_desk(&mut keygen);
-    let output = keygen.args(["-o", "identity"]).output().expect("scripts/setup installs age");
-    let said = words(&output);
-    let recipient = said.split_whitespace().last().unwrap();
-    let file = desk.draft("CRASH", &[ALICE], EVER);
-    let text = fs::read_to_string(desk.path(&file)).unwrap();
-    fs::write(desk.path(&file), format!("{text}recipient = \"{recipient}\"\n")).unwrap();
-    desk.fine(&["warrant", "sign", &file, "--key", "keys/court.key"]);
+    desk.sealed_warrant("CRASH", &[ALICE]);
     let owed = killed(&desk);
     desk.fine(&["evidence", "open", "--identity", "identity", "--out", "opened", "evidence"]);
     assert_kept(&owed, &desk.volumes("opened"));

@@ -1,13 +1,18 @@
 //! `calltap evidence hep`: a call's signalling sent to HOMER (HEP3, "The Homer Encapsulation Protocol",
 //! rev. 36): one UDP datagram a message.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use calltap_proto::sip::Message;
 
+use super::calls;
+use super::confined::confine;
 use super::custody::Custody;
 use super::dossier::Dossier;
 use super::signalling::Said;
@@ -48,28 +53,39 @@ const SIP: u8 = 1;
 /// The call is not found, a volume is altered or cannot be read, the audit cannot be written, a
 /// datagram is not taken, or a message is longer than one holds.
 pub fn send(arguments: &cli::Hep) -> anyhow::Result<Outcome> {
+    let dir = calls::directory(arguments.call.evidence.as_deref())?;
+    let custody = Custody::of(&dir);
+    let to = arguments.to;
+    let unsent = || format!("sending to {to}");
+    let mut homer = connected(to).with_context(unsent)?;
+    confine(custody.places()?, &dir, true)?;
     let dossier = Dossier::open(&arguments.call)?;
     let messages = dossier.signalling()?.messages;
     let name = dossier.name();
     let packets = messages.iter().map(|said| packet(said, &name, arguments));
     let packets = packets.collect::<anyhow::Result<Vec<_>>>()?;
-    let to = arguments.to;
-    let unsent = || format!("sending to {to}");
-    let any: IpAddr = match to {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    let socket = UdpSocket::bind((any, 0)).with_context(unsent)?;
-    socket.connect(to).with_context(unsent)?;
     let details =
         [("call", name.clone()), ("to", to.to_string()), ("messages", packets.len().to_string())];
-    Custody::of(&dossier.dir).record_first("evidence-sent", &details)?;
+    custody.record_first("evidence-sent", &details)?;
     for packet in &packets {
-        socket.send(packet).with_context(unsent)?;
+        homer.write_all(packet).with_context(unsent)?;
         sleep(PACE);
     }
     println!("sent       {} messages of call {name} to {to}", packets.len());
     Ok(Outcome::Fine)
+}
+
+/// A socket to this address, of which each write is a datagram.
+///
+/// As a file, for whoever is confined may write to it, and can send to nobody else.
+fn connected(to: SocketAddr) -> std::io::Result<File> {
+    let any: IpAddr = match to {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect(to)?;
+    Ok(OwnedFd::from(socket).into())
 }
 
 /// A message as one datagram.

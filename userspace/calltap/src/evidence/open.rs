@@ -9,6 +9,7 @@ use calltap_evidence::age::Identity;
 use calltap_evidence::lines::{CallLine, VolumeLine};
 use calltap_evidence::{opened, read};
 
+use super::confined::confine;
 use super::custody::Custody;
 use super::new_file::NewFile;
 use crate::{Outcome, cli};
@@ -23,7 +24,8 @@ pub fn open(arguments: &cli::Open) -> anyhow::Result<Outcome> {
     let key = Identity::load(identity).with_context(|| identity.display().to_string())?;
     let what = what.canonicalize().with_context(|| what.display().to_string())?;
     let Wanted { root, liids, file } = wanted(&what)?;
-    fs::create_dir_all(out).with_context(|| out.display().to_string())?;
+    let custody = Custody::of(&root);
+    confine(custody.places()?.reading([&root]).writing(out)?, &root, false)?;
     let mut opening = Opening { key, root: &root, out, count: 0, differs: 0 };
     for liid in &liids {
         let lines = read::sealed(&root, liid).with_context(|| format!("{liid}: its manifest"))?;
@@ -40,7 +42,7 @@ pub fn open(arguments: &cli::Open) -> anyhow::Result<Outcome> {
         bail!("{}: nothing there is sealed to a recipient", what.display());
     }
     let details = [("liids", liids.join(" ")), ("files", count.to_string())];
-    Custody::of(&root).record("evidence-opened", &details);
+    custody.record("evidence-opened", &details);
     Ok(if differs == 0 { Outcome::Fine } else { Outcome::NotFine })
 }
 

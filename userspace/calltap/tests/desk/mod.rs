@@ -94,6 +94,22 @@ impl Desk {
         file
     }
 
+    /// A signed warrant whose evidence is sealed to the recipient who has the file `identity`; gives
+    /// the path of its file.
+    pub(crate) fn sealed_warrant(&self, liid: &str, targets: &[&str]) -> String {
+        let mut keygen = Command::new("age-keygen");
+        self.at_desk(&mut keygen);
+        let output = keygen.args(["-o", "identity"]).output().expect("scripts/setup installs age");
+        let said = words(&output);
+        let recipient = said.split_whitespace().last().expect("a recipient");
+        let file = self.draft(liid, targets, EVER);
+        let text = fs::read_to_string(self.path(&file)).expect("a warrant");
+        fs::write(self.path(&file), format!("{text}recipient = \"{recipient}\"\n"))
+            .expect("a warrant");
+        self.fine(&["warrant", "sign", &file, "--key", "keys/court.key"]);
+        file
+    }
+
     /// Drafts and signs a warrant for signalling alone.
     pub(crate) fn iri_only_warrant(&self, liid: &str, targets: &[&str]) -> String {
         let file = self.draft(liid, targets, EVER);

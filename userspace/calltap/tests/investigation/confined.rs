@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read as _, Write as _};
+use std::net::UdpSocket;
 use std::os::unix::fs::symlink;
 use std::process::Stdio;
 use std::thread::sleep;
@@ -9,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
-use super::desk::words;
-use super::replayed;
+use super::desk::{Desk, tshark, words};
+use super::{pcap, replayed};
 
 /// A pipe that takes nothing more: who writes to it waits until somebody reads.
 fn full_pipe() -> (PipeReader, PipeWriter) {
@@ -38,13 +39,41 @@ fn status(process: u32) -> Vec<String> {
 #[test]
 fn who_reads_evidence_has_no_capability_and_makes_few_system_calls() {
     let desk = replayed("calls.pcapng", &[]);
-    let commands: [&[&str]; 5] = [
+    let homer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = homer.local_addr().unwrap().to_string();
+    let commands: [&[&str]; 6] = [
         &["list"],
         &["show", "CASE-1/1"],
         &["export", "CASE-1/1", "--out", "call.pcapng"],
         &["audio", "CASE-1/1", "--out", "call.wav"],
         &["report", "CASE-1/1", "--html", "call.html"],
+        &["hep", "CASE-1/1", "--to", &to],
     ];
+    for arguments in commands {
+        is_confined(&desk, arguments);
+    }
+    let acts: Vec<_> = desk.audit().into_iter().map(|(event, _)| event).collect();
+    let told = ["evidence-exported", "evidence-heard", "evidence-reported", "evidence-sent"];
+    assert!(acts.ends_with(&told.map(str::to_owned)), "{acts:?}");
+    desk.fine(&["verify", "evidence"]);
+}
+
+#[test]
+fn who_opens_sealed_evidence_has_no_capability_and_makes_few_system_calls() {
+    let desk = Desk::new();
+    let warrant = desk.sealed_warrant("CASE-1", &["sip:alice@example.net"]);
+    desk.replay(&pcap("calls.pcapng"), &warrant, &[]);
+    is_confined(&desk, &["open", "--identity", "identity", "--out", "opened", "evidence"]);
+    let [volume] = desk.volumes("opened").try_into().unwrap();
+    assert!(!tshark(&volume, "sip", &["sip.Call-ID"]).is_empty());
+    assert!(desk.path("opened/CASE-1_calls.jsonl").exists());
+    let (event, _) = desk.audit().pop().unwrap();
+    assert_eq!(event, "evidence-opened");
+    desk.fine(&["verify", "evidence"]);
+}
+
+/// Runs `calltap evidence`, and looks what it may do when it has read and is about to say so.
+fn is_confined(desk: &Desk, arguments: &[&str]) {
     let none = "0000000000000000";
     let confined = [
         format!("CapPrm: {none}"),
@@ -53,28 +82,21 @@ fn who_reads_evidence_has_no_capability_and_makes_few_system_calls() {
         "NoNewPrivs: 1".to_owned(),
         "Seccomp: 2".to_owned(),
     ];
-    for arguments in commands {
-        let (mut reader, writer) = full_pipe();
-        let mut command = desk.command();
-        command.arg("evidence").args(arguments).stdout(writer).stderr(Stdio::piped());
-        let child = command.spawn().unwrap();
-        // It holds the other end of the pipe.
-        drop(command);
-        let begun = Instant::now();
-        while status(child.id()) != confined && begun.elapsed() < Duration::from_secs(20) {
-            sleep(Duration::from_millis(5));
-        }
-        assert_eq!(status(child.id()), confined, "{arguments:?}");
-        let mut said = String::new();
-        reader.read_to_string(&mut said).unwrap();
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}{}", words(&output));
+    let (mut reader, writer) = full_pipe();
+    let mut command = desk.command();
+    command.arg("evidence").args(arguments).stdout(writer).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    // It holds the other end of the pipe.
+    drop(command);
+    let begun = Instant::now();
+    while status(child.id()) != confined && begun.elapsed() < Duration::from_secs(20) {
+        sleep(Duration::from_millis(5));
     }
-    let acts: Vec<_> = desk.audit().into_iter().map(|(event, _)| event).collect();
-    assert!(acts.ends_with(
-        &["evidence-exported", "evidence-heard", "evidence-reported"].map(str::to_owned)
-    ));
-    desk.fine(&["verify", "evidence"]);
+    assert_eq!(status(child.id()), confined, "{arguments:?}");
+    let mut said = String::new();
+    reader.read_to_string(&mut said).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}{}", words(&output));
 }
 
 #[test]
@@ -85,12 +107,13 @@ fn a_link_out_of_the_evidence_leads_its_reader_nowhere() {
     fs::rename(&volume, &outside).unwrap();
     symlink(&outside, &volume).unwrap();
     for arguments in [
-        ["show", "CASE-1/1", "--json", "--sip"],
-        ["export", "CASE-1/1", "--out", "copy"],
-        ["audio", "CASE-1/1", "--out", "copy"],
-        ["report", "CASE-1/1", "--html", "copy"],
+        &["show", "CASE-1/1", "--json", "--sip"][..],
+        &["export", "CASE-1/1", "--out", "copy"],
+        &["audio", "CASE-1/1", "--out", "copy"],
+        &["report", "CASE-1/1", "--html", "copy"],
+        &["hep", "CASE-1/1", "--to", "127.0.0.1:9060"],
     ] {
-        let output = desk.run(&[&["evidence"], &arguments[..]].concat());
+        let output = desk.run(&[&["evidence"], arguments].concat());
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", words(&output));
         assert!(words(&output).contains("Permission denied"), "{}", words(&output));
         assert!(!desk.path("copy").exists());
