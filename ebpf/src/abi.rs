@@ -47,7 +47,17 @@ impl Address {
     #[inline(always)]
     #[must_use]
     pub fn is_ipv4(&self) -> bool {
-        matches!(self.0, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ..])
+        const MAPPED: u32 = u32::from_ne_bytes([0, 0, 0xff, 0xff]);
+        matches!(self.words(), [0, 0, MAPPED, _])
+    }
+
+    /// Its words, as they lie in memory.
+    ///
+    /// The program holds addresses by words: what is asked of one byte by byte has it taken apart and
+    /// put together again for each packet.
+    #[inline(always)]
+    pub(crate) fn words(&self) -> [u32; 4] {
+        zerocopy::transmute!(*self)
     }
 }
 

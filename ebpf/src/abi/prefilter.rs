@@ -34,9 +34,8 @@ impl PrefilterBits {
 /// Mixes an endpoint's 20 bytes by multiplication, as the BPF instruction set has no cheaper way.
 #[inline(always)]
 fn hash(endpoint: &Endpoint) -> u64 {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = endpoint.address.0;
-    let upper = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-    let lower = u64::from_le_bytes([i, j, k, l, m, n, o, p]);
+    let [a, b, c, d] = endpoint.address.words().map(|word| u64::from(word.to_le()));
+    let (upper, lower) = (a | b << 32, c | d << 32);
     let port = u64::from(u16::from_le_bytes(endpoint.port));
 
     // Odd constants with well-spread bits: the golden ratio, and those of MurmurHash3's finaliser.
