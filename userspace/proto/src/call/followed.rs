@@ -209,12 +209,29 @@ impl Followed {
                 }
             }
         }
+        self.hasten(at, limits, sink);
         for (endpoint, wanted) in wanted {
             tell_open(&mut self.bindings, &self.legs, endpoint, &wanted, at, sink);
             self.open.insert(endpoint, Open { wanted, closing: None });
         }
         self.tell_sides(at, sink);
         self.set_due(limits);
+    }
+
+    /// Closes those that were replaced first, where more are in their grace time than may be wanted:
+    /// who describes himself anew again and again fills nobody's memory.
+    fn hasten(&mut self, at: Timestamp, limits: &Limits, sink: &mut Sink<'_>) {
+        let closing = self.open.iter().filter_map(|(end, open)| Some((open.closing?, *end)));
+        let excess = closing.clone().count().saturating_sub(limits.endpoints);
+        if excess == 0 {
+            return;
+        }
+        let mut closing: Vec<_> = closing.collect();
+        closing.sort_unstable();
+        for (_, endpoint) in closing.into_iter().take(excess) {
+            self.open.remove(&endpoint);
+            tell_closed(&self.bindings, endpoint, at, sink);
+        }
     }
 
     /// Tells anew of open endpoints of which it shows only now whose they are.

@@ -24,7 +24,7 @@ pub struct Limits {
     pub media_silence: Duration,
     /// Calls of targets followed at once.
     pub calls: usize,
-    /// Media endpoints open for one call.
+    /// Media endpoints open for one call, and as many more in their grace time.
     pub endpoints: usize,
     /// Datagrams in reassembly.
     pub datagrams: usize,

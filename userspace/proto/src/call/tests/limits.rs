@@ -79,6 +79,25 @@ fn endpoints_of_one_call_are_bounded() {
 }
 
 #[test]
+fn replaced_endpoints_of_one_call_are_bounded_and_the_oldest_close_first() {
+    let mut tracker = tracker(Limits { endpoints: 10, ..Limits::default() });
+    let mut open = Vec::new();
+    let mut most = 0;
+    for round in 0..50 {
+        let described = format!("A>B INVITE {} sdp={}", round + 1, 5000 + 2 * round);
+        for line in [described, format!("B>A 200 INVITE {}", round + 1)] {
+            feed(&mut tracker, &format!("1 {line}"), &mut |event| match event {
+                Event::MediaOpened { endpoint, .. } => open.push(endpoint),
+                Event::MediaClosed { endpoint, .. } => assert_eq!(endpoint, open.remove(0)),
+                _ => {}
+            });
+            most = most.max(open.len());
+        }
+    }
+    assert_eq!(most, 14, "RTP and RTCP of two descriptions, and ten in their grace time");
+}
+
+#[test]
 fn candidates_never_take_the_place_of_what_media_lines_name() {
     let mut tracker = tracker(Limits { endpoints: 10, ..Limits::default() });
     let candidates: Vec<_> = (0..30)
