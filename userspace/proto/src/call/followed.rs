@@ -5,6 +5,8 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use litemap::LiteMap;
+
 use super::exclusion::Exclusion;
 use super::legs::{Legs, Wanted};
 use super::limits::Limits;
@@ -39,7 +41,7 @@ pub(super) struct Followed {
     /// The Call-IDs of calls that are joined to it, or it to them.
     pub(super) ties: BTreeSet<Box<[u8]>>,
     bindings: Vec<Binding>,
-    open: BTreeMap<SocketAddr, Open>,
+    open: LiteMap<SocketAddr, Open>,
     /// When to look at it without a message.
     pub(super) due: Timestamp,
 }
@@ -103,7 +105,7 @@ impl Followed {
             exclusions: Vec::new(),
             ties: BTreeSet::new(),
             bindings: Vec::new(),
-            open: BTreeMap::new(),
+            open: LiteMap::new(),
             due: Timestamp(0),
         }
     }
@@ -210,10 +212,12 @@ impl Followed {
             }
         }
         self.hasten(at, limits, sink);
-        for (endpoint, wanted) in wanted {
-            tell_open(&mut self.bindings, &self.legs, endpoint, &wanted, at, sink);
-            self.open.insert(endpoint, Open { wanted, closing: None });
+        for (endpoint, wanted) in &wanted {
+            tell_open(&mut self.bindings, &self.legs, *endpoint, wanted, at, sink);
         }
+        // All at once, as each alone would move those behind it.
+        let opened = wanted.into_iter();
+        self.open.extend(opened.map(|(end, wanted)| (end, Open { wanted, closing: None })));
         self.tell_sides(at, sink);
         self.set_due(limits);
     }
@@ -284,9 +288,9 @@ impl Followed {
     /// Lets time pass: closes endpoints, and ends the call where nothing more can come.
     pub(super) fn pass(&mut self, now: Timestamp, limits: &Limits, sink: &mut Sink<'_>) {
         let bindings = &self.bindings;
-        self.open.retain(|&endpoint, open| {
+        self.open.retain(|endpoint, open| {
             let Some(closing) = open.closing.filter(|closing| *closing <= now) else { return true };
-            tell_closed(bindings, endpoint, closing, sink);
+            tell_closed(bindings, *endpoint, closing, sink);
             false
         });
         let over: Vec<_> = self.bindings.extract_if(.., |b| b.not_after < now).collect();

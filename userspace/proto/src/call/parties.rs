@@ -17,8 +17,9 @@
 //! Rules 2 to 4 do not hold for who was refused before, known again by the tag.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use core::net::IpAddr;
+
+use litemap::LiteMap;
 
 use super::path::Path;
 use crate::sip::{self, Message, StartLine};
@@ -26,11 +27,11 @@ use crate::sip::{self, Message, StartLine};
 /// Tags and hosts of a call.
 #[derive(Debug, Default)]
 pub(super) struct Parties {
-    tags: BTreeSet<Box<[u8]>>,
+    tags: LiteMap<Box<[u8]>, ()>,
     /// Tags of those who were refused.
-    refused: BTreeSet<Box<[u8]>>,
+    refused: LiteMap<Box<[u8]>, ()>,
     /// Each pair of hosts between which its messages go, the lower first.
-    hops: BTreeSet<(IpAddr, IpAddr)>,
+    hops: LiteMap<(IpAddr, IpAddr), ()>,
 }
 
 /// More than a call has of each; what comes beyond is not learned.
@@ -42,12 +43,12 @@ impl Parties {
     /// Takes note of a message of the call; says whether it shows a party that was not known.
     pub(super) fn learn(&mut self, path: Path, message: Option<&Message<'_>>) -> bool {
         if self.hops.len() < MAX_HOPS {
-            self.hops.insert(hop(path));
+            self.hops.insert(hop(path), ());
         }
         let mut fresh = false;
         for tag in message.into_iter().flat_map(tags) {
-            if self.tags.len() < MAX_TAGS && !self.tags.contains(tag) {
-                self.tags.insert(tag.into());
+            if self.tags.len() < MAX_TAGS && !self.tags.contains_key(tag) {
+                self.tags.insert(tag.into(), ());
                 fresh = true;
             }
         }
@@ -67,7 +68,7 @@ impl Parties {
             || !self.has_refused(message) && {
                 let begins = message.is_some_and(begins_dialog);
                 let sender = path.source.ip();
-                self.hops.contains(&hop(path))
+                self.hops.contains_key(&hop(path))
                     || message.is_some() && self.has_host(sender) && (!begins || awaits(sender))
             }
     }
@@ -87,25 +88,25 @@ impl Parties {
         if let Some(tag) = tag.filter(|_| begins_dialog(message))
             && self.refused.len() < MAX_REFUSED
         {
-            self.refused.insert(tag.into());
+            self.refused.insert(tag.into(), ());
         }
     }
 
     /// Whether both tags of a dialog are the call's; `0` stands for none (RFC 3891 §3).
     pub(super) fn have_dialog(&self, tags: [&[u8]; 2]) -> bool {
-        tags != [b"0", b"0"] && tags.iter().all(|tag| *tag == b"0" || self.tags.contains(*tag))
+        tags != [b"0", b"0"] && tags.iter().all(|tag| *tag == b"0" || self.tags.contains_key(*tag))
     }
 
     fn has_tag(&self, message: Option<&Message<'_>>) -> bool {
-        message.into_iter().flat_map(tags).any(|tag| self.tags.contains(tag))
+        message.into_iter().flat_map(tags).any(|tag| self.tags.contains_key(tag))
     }
 
     fn has_refused(&self, message: Option<&Message<'_>>) -> bool {
-        message.into_iter().flat_map(tags).any(|tag| self.refused.contains(tag))
+        message.into_iter().flat_map(tags).any(|tag| self.refused.contains_key(tag))
     }
 
     fn has_host(&self, host: IpAddr) -> bool {
-        self.hops.iter().any(|&(a, b)| a == host || b == host)
+        self.hops.keys().any(|&(a, b)| a == host || b == host)
     }
 }
 

@@ -7,8 +7,9 @@
 //! can be told: what a back-to-back user agent makes of a call without naming the target is that.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
 use core::net::{IpAddr, SocketAddr};
+
+use litemap::LiteMap;
 
 use super::legs::Legs;
 use super::matching::{Place, Warrants};
@@ -19,10 +20,10 @@ use crate::warrant::Side;
 /// The tags of a target's side of a call under one warrant, and of the others'.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sides {
-    targets: BTreeSet<Box<[u8]>>,
-    peers: BTreeSet<Box<[u8]>>,
+    targets: LiteMap<Box<[u8]>, ()>,
+    peers: LiteMap<Box<[u8]>, ()>,
     /// Whose each open endpoint is, as was told last.
-    pub(super) told: BTreeMap<SocketAddr, Side>,
+    pub(super) told: LiteMap<SocketAddr, Side>,
 }
 
 /// Tags of one call; forks have one each.
@@ -34,7 +35,7 @@ impl Sides {
         let tags = [message.from, message.to]
             .map(|value| value.and_then(sip::tag).filter(|tag| !tag.is_empty()));
         let is_target = |known: bool, tag: Option<&[u8]>| {
-            known || tag.is_some_and(|tag| self.targets.contains(tag))
+            known || tag.is_some_and(|tag| self.targets.contains_key(tag))
         };
         let [from, to] = [is_target(from, tags[0]), is_target(to, tags[1])];
         for (tag, is_target, is_peer) in [(tags[0], from, to), (tags[1], to, from)] {
@@ -47,7 +48,7 @@ impl Sides {
                 continue;
             };
             if set.len() < MAX_TAGS {
-                set.insert(tag.into());
+                set.insert(tag.into(), ());
             }
         }
         let is_request = matches!(message.start, StartLine::Request { .. });
@@ -61,9 +62,9 @@ impl Sides {
     /// Whose an endpoint is by who described it; none where nobody does any more.
     pub(super) fn of(&self, endpoint: SocketAddr, legs: &Legs) -> Option<Side> {
         let sides = legs.describers(endpoint).map(|tag| {
-            if self.targets.contains(tag) {
+            if self.targets.contains_key(tag) {
                 Side::Target
-            } else if self.peers.contains(tag) {
+            } else if self.peers.contains_key(tag) {
                 Side::Peer
             } else {
                 Side::Unknown

@@ -1,9 +1,10 @@
 //! A call's endpoints, the hosts that signal for it, and the flows that may be its own.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
+
+use litemap::LiteMap;
 
 use super::candidate::{Candidate, Standing};
 use super::{Decision, Doubtful, LatchLimits, Sink};
@@ -19,7 +20,7 @@ use crate::warrant::CallKey;
 pub(super) struct Call {
     /// The same for all keys of one Call-ID.
     pub(super) group: Box<[u8]>,
-    pub(super) endpoints: BTreeMap<SocketAddr, Endpoint>,
+    pub(super) endpoints: LiteMap<SocketAddr, Endpoint>,
     /// Hosts that signal for it.
     hosts: Vec<IpAddr>,
     /// Hosts that media was learned from.
@@ -62,7 +63,7 @@ impl Call {
     pub(super) fn new(call_id: &[u8]) -> Self {
         Self {
             group: call_id.into(),
-            endpoints: BTreeMap::new(),
+            endpoints: LiteMap::new(),
             hosts: Vec::new(),
             learned: Vec::new(),
             sources: Vec::new(),
@@ -243,7 +244,7 @@ impl Call {
     pub(super) fn shed(&mut self) -> Load {
         let mut gone = Load::default();
         let Self { endpoints, hosts, .. } = self;
-        for open in endpoints.values_mut() {
+        for (_, open) in endpoints.iter_mut() {
             let weak = |it: &mut Candidate| !it.named && !hosts.contains(&it.peer.ip());
             open.candidates.extract_if(.., weak).for_each(|it| gone.add(&it));
         }
