@@ -63,6 +63,8 @@ impl LiveCall {
         let Packet { interface, at_ns, original_len, .. } = *packet;
         let (bytes, volume) = (packet.frame.into(), volume.to_owned());
         let masked = masked_note(packet.comment).unwrap_or_default().to_owned();
+        // Most calls have two, an offer and its answer; a list that grows by itself has room for four.
+        frames.reserve_exact(1);
         frames.push(Frame { key, interface, at_ns, original_len, bytes, volume, masked });
         while frames.len() > MAX_FRAMES
             || frames.iter().map(|frame| frame.bytes.len()).sum::<usize>() > MAX_BYTES

@@ -104,7 +104,8 @@ impl Followed {
             is_uncertain: false,
             exclusions: Vec::new(),
             ties: BTreeSet::new(),
-            bindings: Vec::new(),
+            // Of most calls there is one; a list that grows by itself has room for four.
+            bindings: Vec::with_capacity(1),
             open: LiteMap::new(),
             due: Timestamp(0),
         }

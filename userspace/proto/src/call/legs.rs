@@ -77,9 +77,9 @@ struct Line {
 #[derive(Clone, Debug)]
 struct Endpoints {
     /// Of `c=`, `m=` and `a=rtcp`.
-    named: Vec<(SocketAddr, MediaKind)>,
+    named: Box<[(SocketAddr, MediaKind)]>,
     /// Of ICE candidates.
-    candidates: Vec<(SocketAddr, MediaKind)>,
+    candidates: Box<[(SocketAddr, MediaKind)]>,
 }
 
 /// More legs than a call has, and open offers than a leg has; beyond, the oldest go.
@@ -210,6 +210,8 @@ impl Legs {
         if self.legs.len() >= MAX_LEGS {
             self.legs.remove(0);
         }
+        // Most calls have two; a list that grows by itself has room for four.
+        self.legs.reserve_exact(1);
         self.legs.push_mut(leg)
     }
 }
@@ -243,6 +245,7 @@ impl Leg {
         if self.offers.len() >= MAX_OFFERS {
             self.offers.remove(0);
         }
+        self.offers.reserve_exact(1);
         self.offers.push(Offer { transaction, lines });
     }
 

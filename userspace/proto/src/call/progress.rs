@@ -75,8 +75,9 @@ const HOUR: Duration = Duration::from_secs(3600);
 impl Progress {
     pub(super) fn new(at: Timestamp) -> Self {
         Self {
-            invites: Vec::new(),
-            dialogs: Vec::new(),
+            // Of most calls there is one of each; a list that grows by itself has room for four.
+            invites: Vec::with_capacity(1),
+            dialogs: Vec::with_capacity(1),
             ended: None,
             highest: None,
             lasts: Duration::ZERO,
