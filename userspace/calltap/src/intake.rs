@@ -3,11 +3,12 @@
 //! Nothing here knows the socket, so tests and benches run the very code that a capture runs.
 
 use std::hint::black_box;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use calltap_evidence::chunk::Chunk;
 use calltap_proto::Timestamp;
-use calltap_proto::packet::{self, Body, LinkType, Packet};
+use calltap_proto::packet::{self, Body, LinkType};
 use calltap_xdp::Reason;
 use crossbeam::channel::Sender;
 
@@ -98,17 +99,17 @@ impl Intake {
     /// Takes in frames, in the order of their arrival.
     pub fn take_all(&mut self, frames: &[(u32, Timestamp, &[u8])]) {
         for frames in frames.chunks(TOGETHER) {
-            let mut media = [const { None }; TOGETHER];
-            for (media, (reason, _, bytes)) in media.iter_mut().zip(frames) {
-                *media = of_media(*reason, bytes);
+            let mut media = [None; TOGETHER];
+            for (ends, (reason, _, bytes)) in media.iter_mut().zip(frames) {
+                *ends = of_media(*reason, bytes);
             }
-            for (source, destination) in media.iter().flatten().map(Packet::endpoints) {
-                black_box(self.content.bring_near(source, destination));
+            for (source, destination) in media.iter().flatten() {
+                black_box(self.content.bring_near(*source, *destination));
             }
-            for ((_, at, bytes), media) in frames.iter().zip(&media) {
+            for ((_, at, bytes), ends) in frames.iter().zip(&media) {
                 self.tally.received += 1;
-                match media {
-                    Some(packet) => self.keep(*at, bytes, packet),
+                match ends {
+                    Some(ends) => self.keep(*at, bytes, *ends),
                     None => {
                         let shown = self.show(*at, Doubt::None, bytes);
                         self.tally.lost_signalling += u64::from(!shown);
@@ -169,9 +170,13 @@ impl Intake {
         self.open.doubts.1 <= MAX_DOUBTS
     }
 
-    fn keep(&mut self, at: Timestamp, bytes: &[u8], packet: &Packet<'_>) {
+    fn keep(
+        &mut self,
+        at: Timestamp,
+        bytes: &[u8],
+        (source, destination): (SocketAddr, SocketAddr),
+    ) {
         let Self { content, open, chunks, recorder, recorded, .. } = self;
-        let (source, destination) = packet.endpoints();
         let original_len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let seen = Seen { at_ns: at.0, interface: self.interface, original_len, frame: bytes };
         let mut lost = false;
@@ -230,13 +235,13 @@ impl Intake {
     }
 }
 
-/// A frame of media, read.
+/// Sender and receiver of a frame of media.
 ///
 /// A fragment of media goes to the thread that puts datagrams together.
-fn of_media(reason: u32, bytes: &[u8]) -> Option<Packet<'_>> {
+fn of_media(reason: u32, bytes: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
     let is_media = reason == Reason::Endpoint as u32 || reason == Reason::Prefix as u32;
     let packet = is_media.then(|| packet::parse(LinkType::Ethernet, bytes).ok()).flatten()?;
-    (!matches!(packet.body, Body::Fragment(_))).then_some(packet)
+    (!matches!(packet.body, Body::Fragment(_))).then(|| packet.endpoints())
 }
 
 fn hand_over(open: &mut Open, recorder: &Sender<Delivery>, recorded: &Progress) {
