@@ -2,14 +2,17 @@
 //! interface that makes nothing of it does so without a word.
 
 use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::io::{self, Read as _, Seek as _};
+use std::time::{Duration, Instant};
 
 use calltap_xdp::Socket;
 use tracing::{info, warn};
 
 /// Frames, found right behind a poll, after which it is judged: an interrupt may have brought some.
 const ENOUGH: u64 = 100;
+
+/// For how long the driver is polled with nothing coming, before an interrupt is waited for.
+const LINGERING: Duration = Duration::from_millis(100);
 
 /// Busy polling of one queue, and its self-test.
 pub struct Polling {
@@ -18,6 +21,8 @@ pub struct Polling {
     before: u64,
     /// What lets the interface's interrupts wait meanwhile, where they would not.
     mend: Option<String>,
+    /// When frames were there last.
+    heard: Instant,
     /// The driver was polled, and nobody has looked since.
     asked: bool,
     /// Frames that were there once the driver had been polled.
@@ -35,7 +40,8 @@ impl Polling {
         let netstat = File::open("/proc/thread-self/net/netstat")?;
         let before = polled(&netstat)?;
         let mend = mend(interface);
-        Ok(Self { netstat, before, mend, asked: false, found: 0, works: None })
+        let heard = Instant::now();
+        Ok(Self { netstat, before, mend, heard, asked: false, found: 0, works: None })
     }
 
     /// What lets the interface's interrupts wait while its driver is polled, where they would not.
@@ -43,9 +49,10 @@ impl Polling {
         self.mend.as_deref()
     }
 
-    /// Whether the driver is to be polled: for as long as it is not known to be in vain.
-    pub fn is_worth_it(&self) -> bool {
-        self.works != Some(false)
+    /// Whether the driver is to be polled: while frames come and a little longer, for as long as it is
+    /// not known to be in vain.
+    pub fn is_due(&self) -> bool {
+        self.works != Some(false) && self.heard.elapsed() < LINGERING
     }
 
     /// Has the driver of the socket's queue run.
@@ -56,6 +63,9 @@ impl Polling {
 
     /// Takes note of how many frames the next look at the ring found.
     pub fn found(&mut self, frames: usize) {
+        if frames > 0 {
+            self.heard = Instant::now();
+        }
         if std::mem::take(&mut self.asked) {
             self.found = self.found.saturating_add(frames as u64);
         }
@@ -93,17 +103,10 @@ impl Polling {
 const OFF: &str = "set prefer_busy_poll = false";
 
 /// Packets that were taken in by polling (`BusyPollRxPackets`), by anybody in the namespace.
-fn polled(netstat: &File) -> io::Result<u64> {
-    // A line is as long as the kernel has counters.
-    let mut text = vec![0; 1 << 16];
-    let mut length = 0;
-    loop {
-        match netstat.read_at(text.get_mut(length..).unwrap_or_default(), length as u64)? {
-            0 => break,
-            read => length += read,
-        }
-    }
-    let text = String::from_utf8_lossy(text.get(..length).unwrap_or_default());
+fn polled(mut netstat: &File) -> io::Result<u64> {
+    let mut text = String::new();
+    netstat.rewind()?;
+    netstat.read_to_string(&mut text)?;
     find(&text).ok_or_else(|| io::Error::other("no BusyPollRxPackets in /proc/net/netstat"))
 }
 
@@ -149,12 +152,12 @@ mod tests {
         assert_eq!(polling.found, 0, "not polled for");
         for frames in [99, 1] {
             assert_eq!(polling.verdict(), None);
-            assert!(polling.is_worth_it());
+            assert!(polling.is_due());
             polling.asked = true;
             polling.found(frames);
         }
         assert_eq!(polling.verdict(), Some(false));
-        assert!(!polling.is_worth_it());
+        assert!(!polling.is_due());
         assert_eq!(polling.verdict(), None, "it is said once");
     }
 }

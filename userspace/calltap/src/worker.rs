@@ -30,10 +30,6 @@ const BURST: usize = 64;
 /// wait on their way back to the kernel.
 const NAP: Duration = Duration::from_millis(10);
 
-/// For how long a worker that runs its queue's driver itself goes on with nothing coming, before it
-/// sleeps until an interrupt.
-const POLLED: Duration = Duration::from_millis(100);
-
 /// How long the ring must stay empty after the filter was taken off the interface, before nothing
 /// more is expected.
 const SETTLED: Duration = Duration::from_millis(50);
@@ -89,7 +85,6 @@ impl Worker {
         }
         let mut frames = Vec::with_capacity(BURST);
         let mut empty_since = None;
-        let mut idle_since = Instant::now();
         let mut is_down = false;
         let mut next = None;
         let mut reporter = Reporter::to(self.intake.recorder.clone(), self.clock);
@@ -114,7 +109,6 @@ impl Worker {
             }
             if received > 0 {
                 empty_since = None;
-                idle_since = Instant::now();
                 if received < BURST && !self.poll() {
                     thread::sleep(self.nap);
                 }
@@ -126,7 +120,7 @@ impl Worker {
                     break;
                 }
             }
-            if idle_since.elapsed() < POLLED && self.poll() {
+            if self.poll() {
                 continue;
             }
             match self.socket.wait(NAP) {
@@ -152,9 +146,9 @@ impl Worker {
         (self.intake.tally, statistics)
     }
 
-    /// Has the driver run, where this thread is to see to that.
+    /// Has the driver run, where this thread is to see to that now.
     fn poll(&mut self) -> bool {
-        let polling = self.polling.as_mut().filter(|it| it.is_worth_it());
+        let polling = self.polling.as_mut().filter(|it| it.is_due());
         polling.map(|it| it.poll(&self.socket)).is_some()
     }
 

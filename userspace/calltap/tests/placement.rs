@@ -34,6 +34,12 @@ fn placed(lab: &Lab, settings: &str) -> (Capture, Desk, BTreeMap<String, String>
     (capture, desk, threads)
 }
 
+/// Leaves the capture's interface one queue, so that one worker has it all.
+fn one_queue(lab: &Lab) {
+    let mut one = lab.command_in_tap("ethtool");
+    assert!(one.args(["-L", lab.tap_interface(), "rx", "1"]).status().unwrap().success());
+}
+
 #[test]
 fn a_worker_has_the_processor_it_was_given_and_no_other_thread_runs_there() {
     let Some(lab) = laid() else { return };
@@ -43,8 +49,7 @@ fn a_worker_has_the_processor_it_was_given_and_no_other_thread_runs_there() {
         return println!("SKIPPED: there is one processor");
     };
     // One queue, so that a processor is left for the others.
-    let mut one = lab.command_in_tap("ethtool");
-    assert!(one.args(["-L", lab.tap_interface(), "rx", "1"]).status().unwrap().success());
+    one_queue(&lab);
     let (capture, _desk, threads) = placed(&lab, &format!("worker_cpus = \"{first}\""));
     assert!(threads.len() > 4, "{threads:?}");
     assert_eq!(threads["worker-0"], first.to_string());
@@ -89,8 +94,7 @@ fn with_the_setting_off_every_thread_runs_where_the_process_may() {
 #[test]
 fn a_worker_that_is_to_poll_the_driver_says_whether_that_works_and_loses_nothing() {
     let Some(lab) = laid() else { return };
-    let mut one = lab.command_in_tap("ethtool");
-    assert!(one.args(["-L", lab.tap_interface(), "rx", "1"]).status().unwrap().success());
+    one_queue(&lab);
     let (capture, _desk, _) = placed(&lab, "prefer_busy_poll = true");
     let plan = CallPlan { target_calls: 4, stranger_calls: 1, ..CallPlan::default() };
     let calls = lab.place_calls(&plan).unwrap();

@@ -7,8 +7,8 @@ use std::{
     ptr,
 };
 
-use super::{Socket, call_driver};
-use crate::{Error, error};
+use super::{Socket, call_driver, open};
+use crate::Error;
 
 /// Frames the driver takes in at most each time it is polled; whoever reads takes as many at once.
 const BUDGET: libc::c_int = 64;
@@ -33,7 +33,9 @@ impl Socket {
             (libc::SO_BUSY_POLL_BUDGET, BUDGET),
         ];
         for (option, value) in options {
-            set(&self.fd, option, value).map_err(|cause| self.not_polled(cause))?;
+            set(&self.fd, option, value).map_err(|cause| {
+                open::refusal(&self.interface, self.queue, "asking for busy polling", cause)
+            })?;
         }
         Ok(())
     }
@@ -66,18 +68,6 @@ impl Socket {
             )
         };
         (result == 0 && id != 0).then_some(id)
-    }
-
-    fn not_polled(&self, cause: io::Error) -> Error {
-        let (interface, queue) = (self.interface.name(), self.queue);
-        let step = "asking for busy polling";
-        match error::not_permitted(&cause) {
-            Some(missing) => {
-                let what = format!("{step} on queue {queue} of {interface}");
-                Error::NotPermitted { what, missing }
-            }
-            None => Error::Socket { interface: interface.into(), queue, step, cause },
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Setting a socket up: memory, rings, chunks, and last of all the queue.
 
 use std::{
+    io,
     os::fd::{AsFd, OwnedFd},
     sync::Arc,
     thread,
@@ -192,7 +193,13 @@ fn bind_queue(
     Ok((if zero_copy { BindMode::ZeroCopy } else { BindMode::Copy }, several))
 }
 
-fn refusal(interface: &Interface, queue: u32, step: &'static str, cause: Errno) -> Error {
+/// What the kernel has refused of a queue's set-up, and what is missing for it.
+pub(super) fn refusal(
+    interface: &Interface,
+    queue: u32,
+    step: &'static str,
+    cause: impl Into<io::Error>,
+) -> Error {
     let cause = cause.into();
     match error::not_permitted(&cause) {
         Some(missing) => {
