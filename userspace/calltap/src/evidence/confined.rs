@@ -35,6 +35,17 @@ pub fn looking(call: &cli::Call) -> anyhow::Result<Dossier> {
     Dossier::open(call)
 }
 
+/// Opens a call to be told to somebody, and the audit that says so; what tells it is open already.
+///
+/// # Errors
+/// As [`Dossier::open`].
+pub fn telling(call: &cli::Call) -> anyhow::Result<(Dossier, Custody)> {
+    let dir = calls::directory(call.evidence.as_deref())?;
+    let custody = Custody::of(&dir);
+    confine(custody.places()?, &dir, true)?;
+    Ok((Dossier::open(call)?, custody))
+}
+
 /// Opens a call to be copied, the file for the copy, and the audit that says so.
 ///
 /// # Errors

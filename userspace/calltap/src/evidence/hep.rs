@@ -11,10 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use calltap_proto::sip::Message;
 
-use super::calls;
-use super::confined::confine;
-use super::custody::Custody;
-use super::dossier::Dossier;
+use super::confined;
 use super::signalling::Said;
 use crate::{Outcome, cli};
 
@@ -53,13 +50,10 @@ const SIP: u8 = 1;
 /// The call is not found, a volume is altered or cannot be read, the audit cannot be written, a
 /// datagram is not taken, or a message is longer than one holds.
 pub fn send(arguments: &cli::Hep) -> anyhow::Result<Outcome> {
-    let dir = calls::directory(arguments.call.evidence.as_deref())?;
-    let custody = Custody::of(&dir);
     let to = arguments.to;
     let unsent = || format!("sending to {to}");
     let mut homer = connected(to).with_context(unsent)?;
-    confine(custody.places()?, &dir, true)?;
-    let dossier = Dossier::open(&arguments.call)?;
+    let (dossier, custody) = confined::telling(&arguments.call)?;
     let messages = dossier.signalling()?.messages;
     let name = dossier.name();
     let packets = messages.iter().map(|said| packet(said, &name, arguments));

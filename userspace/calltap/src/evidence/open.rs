@@ -25,7 +25,7 @@ pub fn open(arguments: &cli::Open) -> anyhow::Result<Outcome> {
     let what = what.canonicalize().with_context(|| what.display().to_string())?;
     let Wanted { root, liids, file } = wanted(&what)?;
     let custody = Custody::of(&root);
-    confine(custody.places()?.reading([&root]).writing(out)?, &root, false)?;
+    confine(custody.places()?.writing(out)?, &root, false)?;
     let mut opening = Opening { key, root: &root, out, count: 0, differs: 0 };
     for liid in &liids {
         let lines = read::sealed(&root, liid).with_context(|| format!("{liid}: its manifest"))?;
