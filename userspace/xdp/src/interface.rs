@@ -34,6 +34,7 @@ fn asking() -> Result<OwnedFd, Errno> {
 
 /// An interface of this network namespace, as it was when it was opened.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(Default))]
 pub struct Interface {
     name: String,
     index: u32,

@@ -31,7 +31,9 @@ impl Mapping {
 
     /// Maps `length` zero bytes of memory.
     pub(crate) fn anonymous(length: usize) -> Result<Self> {
-        let flags = MapFlags::PRIVATE | MapFlags::POPULATE;
+        // Miri knows no other flag.
+        let populate = if cfg!(miri) { MapFlags::empty() } else { MapFlags::POPULATE };
+        let flags = MapFlags::PRIVATE | populate;
         // SAFETY: the kernel chooses the address, so that no other mapping is replaced.
         let start = unsafe { mmap_anonymous(std::ptr::null_mut(), length, PROTECTION, flags) }?;
         Self::new(start.cast(), length)

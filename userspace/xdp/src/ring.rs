@@ -99,4 +99,4 @@ impl<T: Copy> Consumer<T> {
 #[cfg(test)]
 mod model;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -182,17 +182,22 @@ impl Umem {
         unsafe { std::slice::from_raw_parts(start.as_ptr(), length) }
     }
 
-    /// Writes into a chunk what the kernel would: a mark, and behind it a frame of one byte over and
-    /// over.
+    /// Writes what the kernel would where a descriptor leads: a mark, and behind it a frame of one
+    /// byte over and over.
+    ///
+    /// # Safety
+    ///
+    /// The chunk is the kernel's, and only the caller is the kernel.
     #[cfg(test)]
-    pub(crate) fn write(&self, frame: &Frame, mark: &[u8], byte: u8) {
-        let mark_at = self.mapping.at::<u8>(frame.offset - MARK, MARK).unwrap();
-        let at = self.mapping.at::<u8>(frame.offset, frame.length).unwrap();
-        assert_eq!(mark.len(), MARK);
-        // SAFETY: the mark's bytes lie within the mapping, ahead of the frame, and nobody reads them.
-        unsafe { mark_at.copy_from_nonoverlapping(std::ptr::NonNull::from(mark).cast(), MARK) };
-        // SAFETY: the frame's bytes lie within the mapping, and nobody reads them.
-        unsafe { at.write_bytes(byte, frame.length) };
+    pub(crate) unsafe fn write(&self, descriptor: &XdpDesc, mark: &Mark, byte: u8) {
+        let offset = usize::try_from(descriptor.addr).unwrap();
+        let length = descriptor.len as usize;
+        let mark_at = self.mapping.at::<[u8; MARK]>(offset - MARK, 1).unwrap();
+        let at = self.mapping.at::<u8>(offset, length).unwrap();
+        // SAFETY: the mark's bytes lie within the mapping, and nobody else reaches them.
+        unsafe { mark_at.write(zerocopy::transmute!(*mark)) };
+        // SAFETY: the frame's bytes lie within the mapping, and nobody else reaches them.
+        unsafe { at.write_bytes(byte, length) };
     }
 
     fn assert_owner(&self, frame: &Frame) {
@@ -231,6 +236,8 @@ mod tests {
         assert!(umem.take(&descriptor(256, 1793)).is_none());
         assert!(umem.take(&descriptor(15, 60)).is_none());
         assert!(umem.take(&descriptor(u64::MAX, 60)).is_none());
+        let last = umem.take(&descriptor(3 * 2048 + 256, 1792)).unwrap();
+        assert_eq!(umem.bytes(&last).len(), 1792);
     }
 
     #[test]

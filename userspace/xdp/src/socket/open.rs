@@ -97,20 +97,25 @@ pub(super) fn open_beside(first: &Socket, receive_ring_size: u32) -> Result<Sock
         shared_umem_fd: first.fd.as_fd(),
     };
     bind(&fd, &address).map_err(refused("binding the queue a second time"))?;
+    Ok(beside(first, fd, receive))
+}
+
+/// What a second socket is once it is bound: all but its receive ring is that of `first`.
+pub(super) fn beside(first: &Socket, fd: OwnedFd, receive: Consumer<XdpDesc>) -> Socket {
     // The kernel takes it to expect what the first does.
     let slots = if first.takes_long_frames() { joining::SLOTS as usize } else { 0 };
-    Ok(Socket {
+    Socket {
         fd,
         receive,
         fill: Fill::OtherSocket,
         joining: Joining::within(first.umem.slots().skip(slots).take(slots)),
         umem: Arc::clone(&first.umem),
-        interface: interface.clone(),
-        queue,
+        interface: first.interface.clone(),
+        queue: first.queue,
         mode: first.mode,
         bad_descriptors: 0,
         returning: Arc::clone(&first.returning),
-    })
+    }
 }
 
 /// Maps a receive ring; `NOSYS` where the kernel does not lay it as is expected.

@@ -1,70 +1,61 @@
-//! A socket whose kernel lies: descriptors come by rings of our own, and what it must not hand over
-//! is neither followed nor given back.
+//! Sockets whose kernel is these tests: descriptors come by rings of our own.
+//!
+//! A kernel that lies hands over what it must not, which is neither followed nor given back.
+//! One that works beside its readers is what Miri is to see (`scripts/test-miri`): a byte that is
+//! written while it may be read, or read before what was written there is to be seen, is an error to
+//! it, whatever was read.
 
-use calltap_ebpf::abi::Mark;
-use rustix::{
-    fs::{MemfdFlags, ftruncate, memfd_create},
-    net::xdp::{XdpDescOptions, XdpRingOffset},
-};
-use zerocopy::IntoBytes as _;
+use std::thread;
+
+use rustix::net::xdp::XdpDescOptions;
 
 use super::*;
-use crate::{mapping::Mapping, ring::mapping_length};
+use crate::{mapping::Mapping, ring::tests::both_sides};
 
 const CHUNKS: u32 = 8;
 const CHUNK: u64 = 2048;
 const RING: u32 = 16;
-const OFFSETS: XdpRingOffset =
-    XdpRingOffset { producer: 0, consumer: 64, flags: Some(128), desc: 192 };
 
 /// The kernel's ends of the rings, and the memory.
 struct Kernel {
     receive: Producer<XdpDesc>,
     fill: Consumer<u64>,
     umem: Arc<Umem>,
-}
-
-/// Both ends of a ring whose counts begin at `start`.
-fn ring<T: Copy>(start: u32) -> (Producer<T>, Consumer<T>) {
-    let memory = memfd_create("ring", MemfdFlags::CLOEXEC).unwrap();
-    ftruncate(&memory, 4096).unwrap();
-    rustix::io::pwrite(&memory, start.as_bytes(), OFFSETS.producer).unwrap();
-    rustix::io::pwrite(&memory, start.as_bytes(), OFFSETS.consumer).unwrap();
-    let length = mapping_length::<T>(&OFFSETS, RING).unwrap();
-    let map = || Mapping::shared(memory.as_fd(), length, 0).unwrap();
-    let producer = Producer::new(map(), &OFFSETS, RING).unwrap();
-    (producer, Consumer::new(map(), &OFFSETS, RING).unwrap())
+    _rings: [Mapping; 2],
 }
 
 fn socket(start: u32) -> (Socket, Kernel) {
-    let umem = Umem::new((CHUNKS, 2048), (4, 6000)).unwrap();
+    let umem = Umem::new((CHUNKS, 2048), (2 * joining::SLOTS, 6000)).unwrap();
     let umem = Arc::new(umem);
-    let (to_us, receive) = ring(start);
-    let (fill, to_kernel) = ring(start);
+    let (to_us, receive, receive_ring) = both_sides(RING, start);
+    let (fill, to_kernel, fill_ring) = both_sides(RING, start);
     let socket = Socket {
-        fd: memfd_create("socket", MemfdFlags::CLOEXEC).unwrap(),
+        fd: bound_to_nothing(),
         receive,
         fill: Fill::Ring(fill),
         umem: Arc::clone(&umem),
-        interface: Interface::open("lo").unwrap(),
+        interface: Interface::default(),
         queue: 0,
         mode: BindMode::Copy,
         bad_descriptors: 0,
         returning: Arc::new(ArrayQueue::new(CHUNKS as usize)),
-        joining: Joining::within(umem.slots()),
+        joining: Joining::within(umem.slots().take(joining::SLOTS as usize)),
     };
-    (socket, Kernel { receive: to_us, fill: to_kernel, umem })
+    let rings = [receive_ring, fill_ring];
+    (socket, Kernel { receive: to_us, fill: to_kernel, umem, _rings: rings })
+}
+
+fn bound_to_nothing() -> OwnedFd {
+    std::io::pipe().unwrap().0.into()
 }
 
 impl Kernel {
     /// Hands over a chunk whose `length` bytes are all `byte`, as the last part of a frame or not.
     fn hand_over(&mut self, chunk: u64, length: u32, byte: u8, more: bool) {
         let addr = chunk * CHUNK + 256;
-        if let Some(frame) = self.umem.take(&descriptor(addr, length, false)) {
-            let mark = Mark { arrival_ns: u64::from(byte), reason: 1, queue: 0 };
-            self.umem.write(&frame, mark.as_bytes(), byte);
-            let _ = self.umem.give_up(frame);
-        }
+        let mark = Mark { arrival_ns: u64::from(byte), reason: 1, queue: 0 };
+        // SAFETY: the tests hand over what is the kernel's.
+        unsafe { self.umem.write(&descriptor(addr, length, more), &mark, byte) };
         self.describe(addr, length, more);
     }
 
@@ -89,6 +80,21 @@ fn received(socket: &mut Socket, limit: usize) -> Vec<Frame> {
     let mut frames = Vec::new();
     socket.receive(&mut frames, limit);
     frames
+}
+
+/// Reads and releases up to `limit` frames, and adds to `came` the byte that each is full of, and
+/// how many of it; returns whether there were any.
+fn read(socket: &mut Socket, limit: usize, came: &mut Vec<(u8, usize)>) -> bool {
+    let frames = received(socket, limit);
+    let any = !frames.is_empty();
+    for frame in &frames {
+        let bytes = socket.bytes(frame);
+        assert!(bytes == vec![bytes[0]; bytes.len()], "{} bytes", bytes.len());
+        assert_eq!(socket.mark(frame).arrival_ns, u64::from(bytes[0]));
+        came.push((bytes[0], bytes.len()));
+    }
+    socket.release(frames);
+    any
 }
 
 #[test]
@@ -137,19 +143,7 @@ fn a_frame_of_several_chunks_is_put_together_wherever_the_batches_end() {
         }
         kernel.hand_over(4, 60, 3, false);
         let mut all = Vec::new();
-        loop {
-            let frames = received(&mut socket, limit);
-            if frames.is_empty() {
-                break;
-            }
-            for frame in &frames {
-                let bytes = socket.bytes(frame);
-                assert!(bytes.iter().all(|byte| *byte == bytes[0]));
-                assert_eq!(socket.mark(frame).arrival_ns, u64::from(bytes[0]));
-                all.push((bytes[0], bytes.len()));
-            }
-            socket.release(frames);
-        }
+        while read(&mut socket, limit, &mut all) {}
         assert_eq!(all, [(1, 60), (2, 5100), (3, 60)], "{limit}");
         let mut back = kernel.given_back();
         back.sort_unstable();
@@ -176,4 +170,51 @@ fn a_bad_part_costs_its_frame_alone_and_its_other_parts_go_back() {
     let mut back = kernel.given_back();
     back.sort_unstable();
     assert_eq!(back, [1, 2, 3, 4, 5, 6, 7]);
+}
+
+#[test]
+fn chunks_go_round_between_the_kernel_and_two_readers_each_on_a_thread_of_its_own() {
+    const TURNS: usize = if cfg!(miri) { 50 } else { 20_000 };
+    let start = u32::MAX - 5;
+    let (mut first, mut kernel) = socket(start);
+    let (mut to_second, receive, _ring) = both_sides(RING, start);
+    let mut second = open::beside(&first, bound_to_nothing(), receive);
+    let Fill::Ring(fill) = &mut first.fill else { unreachable!() };
+    assert_eq!(fill.push(kernel.umem.chunks()), CHUNKS);
+
+    let mut free = Vec::new();
+    let mut sent = [Vec::new(), Vec::new()];
+    let mut came = [Vec::new(), Vec::new()];
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // Frames of one chunk and of three, for the one reader and for the other, in the chunks
+            // that came back last.
+            for (turn, byte) in (0..TURNS).zip((0..=u8::MAX).cycle()) {
+                free.extend(kernel.given_back());
+                let parts = if turn % 4 < 2 { 3 } else { 1 };
+                if let Some(kept) = free.len().checked_sub(parts) {
+                    for (part, chunk) in free.drain(kept..).enumerate() {
+                        kernel.hand_over(chunk, 1700, byte, part + 1 < parts);
+                        thread::yield_now();
+                    }
+                    sent[turn % 2].push((byte, parts * 1700));
+                }
+                std::mem::swap(&mut kernel.receive, &mut to_second);
+                thread::yield_now();
+            }
+        });
+        for (socket, came) in [&mut first, &mut second].into_iter().zip(&mut came) {
+            scope.spawn(|| {
+                for _ in 0..4 * TURNS {
+                    read(socket, 4, came);
+                    thread::yield_now();
+                }
+            });
+        }
+    });
+    while read(&mut second, 4, &mut came[1]) | read(&mut first, 4, &mut came[0]) {}
+    assert_eq!(came, sent);
+    free.extend(kernel.given_back());
+    free.sort_unstable();
+    assert!(free.iter().copied().eq(0..u64::from(CHUNKS)), "{free:?}");
 }
