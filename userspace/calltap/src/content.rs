@@ -3,6 +3,7 @@
 //! Each worker has a table of its own, kept up to date by [`Command`]s, so that none is shared.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{IpAddr, SocketAddr};
 
 use calltap_evidence::record::{Authority, Kind, Record, Way};
@@ -34,6 +35,8 @@ pub enum Command {
     /// Packets between this endpoint of the call and this peer are the call's, though nobody
     /// announced the peer.
     Pin(SocketAddr, SocketAddr, CallKey),
+    /// They are no longer known to be.
+    Unpin(SocketAddr, SocketAddr, CallKey),
     /// Whoever else sends to this endpoint of the call is a stranger.
     Settle(SocketAddr, CallKey),
     /// Packets from or to the network are the warrant's.
@@ -145,6 +148,14 @@ impl Content {
                 let owners = self.pins.entry((endpoint, peer)).or_default();
                 if !owners.contains(&call) {
                     owners.push(call);
+                }
+            }
+            Command::Unpin(endpoint, peer, call) => {
+                if let Entry::Occupied(mut owners) = self.pins.entry((endpoint, peer)) {
+                    owners.get_mut().retain(|owner| *owner != call);
+                    if owners.get().is_empty() {
+                        owners.remove();
+                    }
                 }
             }
             Command::Tell(endpoint, call, side) => {

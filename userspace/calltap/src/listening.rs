@@ -289,6 +289,9 @@ fn decide(
                 content.keep_for(&binding, kept.into(), (source, destination), each);
             }
         }
+        Decision::Forgotten { call, endpoint, peer } => {
+            command(Command::Unpin(endpoint, peer, call));
+        }
         Decision::Reopened { call, endpoint } => {
             if let Some(binding) = binding(call) {
                 command(Command::Open(endpoint, binding));

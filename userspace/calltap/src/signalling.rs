@@ -124,7 +124,11 @@ impl Effects for Outlet {
                 self.networks.push(*network);
             }
             Command::Renew(authority) => self.renewed.push(authority.warrant()),
-            Command::Tell(..) | Command::Pin(..) | Command::Settle(..) | Command::Forget(_) => {}
+            Command::Tell(..)
+            | Command::Pin(..)
+            | Command::Unpin(..)
+            | Command::Settle(..)
+            | Command::Forget(_) => {}
         }
         self.commands.push(command);
     }

@@ -64,6 +64,9 @@ fn one_announced_end_leaves_a_doubt_until_the_other_is_learned() {
     assert_eq!(judged(&content, BOB, ALICE), (vec![(0, 1)], Doubt::None));
     assert_eq!(judged(&content, CAROL, ALICE), (vec![], Doubt::None), "a stranger");
     assert_eq!(judged(&content, BOB, CAROL), (vec![], Doubt::None));
+    content.apply(Command::Unpin(at(ALICE), at(BOB), call));
+    assert_eq!(judged(&content, BOB, ALICE), (vec![], Doubt::None), "forgotten");
+    content.apply(Command::Pin(at(ALICE), at(BOB), call));
     content.apply(Command::Close(at(ALICE), call));
     assert_eq!(judged(&content, BOB, ALICE), (vec![], Doubt::None));
 }

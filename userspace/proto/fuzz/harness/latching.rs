@@ -36,6 +36,7 @@ pub(crate) fn latch(data: &[u8]) {
         let mut open = live.clone();
         let mut sink = |decision: Decision<'_>| {
             let (Decision::Learned { call, .. }
+            | Decision::Forgotten { call, .. }
             | Decision::Reopened { call, .. }
             | Decision::Settled { call, .. }) = decision;
             assert!(open.contains(&call), "a decision about a call that is over");

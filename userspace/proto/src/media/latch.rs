@@ -48,11 +48,13 @@ pub struct LatchLimits {
     pub candidates: usize,
     /// Frames of one flow.
     pub frames: usize,
+    /// Peers learned at one endpoint: whoever sends to ever more fills nobody's memory.
+    pub peers: usize,
 }
 
 impl Default for LatchLimits {
     fn default() -> Self {
-        Self { bytes: 16 << 20, candidates: 64, frames: 512 }
+        Self { bytes: 16 << 20, candidates: 64, frames: 512, peers: 64 }
     }
 }
 
@@ -71,6 +73,16 @@ pub enum Decision<'a> {
         announced: bool,
         /// The flow's frames so far, in order of arrival.
         frames: &'a [Kept<'a>],
+    },
+    /// A peer that was learned has made room for another; where it is heard again, it is learned
+    /// again.
+    Forgotten {
+        /// The call.
+        call: CallKey,
+        /// The end that it announced.
+        endpoint: SocketAddr,
+        /// The other end.
+        peer: SocketAddr,
     },
     /// A new description of the call makes it unsure again who reaches the endpoint.
     Reopened {
@@ -290,6 +302,9 @@ impl Latch {
                 continue;
             }
             let settled = candidate.inbound() > 0 && !open.settled && !open.presumed;
+            if let Some(peer) = open.learned(peer, self.limits.peers) {
+                sink(Decision::Forgotten { call, endpoint, peer });
+            }
             candidate.give(|frames| {
                 let announced = false;
                 sink(Decision::Learned { call, endpoint, peer, announced, frames });

@@ -39,6 +39,8 @@ pub(super) struct Endpoint {
     /// The announced peer, or a learned one, has reached it.
     pub(super) settled: bool,
     candidates: Vec<Candidate>,
+    /// Peers that were learned, in that order.
+    learned: Vec<SocketAddr>,
 }
 
 /// What is held, or was.
@@ -116,6 +118,7 @@ impl Call {
             presumed,
             settled: false,
             candidates: Vec::new(),
+            learned: Vec::new(),
         });
         (open.kind, open.presumed) = (kind, presumed);
         *open.terms = terms.clone();
@@ -256,6 +259,18 @@ impl Call {
 const PATIENCE: core::time::Duration = core::time::Duration::from_secs(6);
 
 impl Endpoint {
+    /// Takes note that a peer was learned; gives the one that makes room for it, if one has to.
+    pub(super) fn learned(&mut self, peer: SocketAddr, most: usize) -> Option<SocketAddr> {
+        if self.learned.contains(&peer) {
+            return None;
+        }
+        let oldest = (self.learned.len() >= most).then(|| self.learned.remove(0));
+        // Most endpoints have one, where they have any.
+        self.learned.reserve_exact(1);
+        self.learned.push(peer);
+        oldest
+    }
+
     pub(super) fn take(&mut self, peer: SocketAddr) -> Option<Candidate> {
         let place = self.candidates.iter().position(|candidate| candidate.peer == peer)?;
         Some(self.candidates.remove(place))

@@ -97,6 +97,9 @@ fn note(said: &mut String, decision: &Decision<'_>) {
             let (cin, frames) = (call.cin, frames.len());
             writeln!(said, "{cin}: {how} {peer} at {endpoint}, {frames} frames").unwrap();
         }
+        Decision::Forgotten { call, endpoint, peer } => {
+            writeln!(said, "{}: forgotten {peer} at {endpoint}", call.cin).unwrap();
+        }
         Decision::Reopened { call, endpoint } => {
             writeln!(said, "{}: reopened {endpoint}", call.cin).unwrap();
         }
@@ -165,6 +168,24 @@ fn strangers_at_an_answerers_port_are_let_go_as_soon_as_the_announced_peer_is_th
     bench.tick(20_000);
     assert_eq!(bench.said, format!("1: settled {BOB}\n"));
     assert_eq!((bench.latch.bytes, bench.latch.frames_let_go()), (0, 25 + 974));
+}
+
+#[test]
+fn who_sends_to_ever_more_peers_has_the_oldest_forgotten_and_learned_again_where_it_goes_on() {
+    let mut bench = Bench::new(&[ALICE, BOB], &["203.0.113.7", "198.51.100.2"]);
+    bench.packet(0, BOB, ALICE, &rtp(1, 1));
+    let peer = |nth: u16| format!("100.64.{}.{}:9000", nth / 250, nth % 250);
+    for nth in 0..1_000 {
+        bench.packet(u64::from(nth), BOB, &peer(nth), &rtp(1, 2));
+        bench.packet(u64::from(nth), BOB, &peer(nth), &rtp(1, 3));
+    }
+    let said = |what: &str| bench.said.lines().filter(|line| line.contains(what)).count();
+    let most = LatchLimits::default().peers;
+    assert_eq!((said("learned"), said("forgotten")), (1_000, 1_000 - most));
+    assert!(bench.said.contains(&format!("forgotten {} at {BOB}", peer(0))));
+    bench.said.clear();
+    bench.stream(2_000, 2_100, BOB, &peer(0), 1);
+    assert!(bench.said.contains(&format!("learned {} at {BOB}, 2 frames", peer(0))));
 }
 
 #[test]
@@ -261,7 +282,7 @@ fn what_waits_is_decided_when_the_call_is_over() {
 
 #[test]
 fn a_flood_of_flows_stays_within_its_bounds() {
-    let limits = LatchLimits { bytes: 100_000, candidates: 64, frames: 16 };
+    let limits = LatchLimits { bytes: 100_000, frames: 16, ..LatchLimits::default() };
     let mut bench = Bench::new(&[ALICE, BOB], &["203.0.113.7", "198.51.100.2"]);
     bench.latch.limits = limits;
     for nth in 0_u32..50_000 {
