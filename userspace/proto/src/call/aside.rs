@@ -73,7 +73,8 @@ impl Follower {
         }
         call.hear(&self.warrants, arrival.path, message);
         call.progress.touch(now);
-        call.reconcile(now, &self.limits, sink);
+        let evicted = call.reconcile(now, &self.limits, sink);
+        self.counters.endpoints_evicted += evicted as u64;
         let (line, _) = sip::split_line(sip::past_empty_lines(arrival.bytes));
         let line = line.get(..MAX_START_LINE).unwrap_or(line);
         let flaw = message.map_or(Some(Flaw::NoStartLine), |message| message.flaw);

@@ -50,6 +50,8 @@ pub struct Counters {
     pub joins_refused: u64,
     /// Calls ended for want of room.
     pub calls_evicted: u64,
+    /// Endpoints that closed ahead of their grace time, for want of room.
+    pub endpoints_evicted: u64,
 }
 
 impl Counters {
@@ -79,6 +81,7 @@ impl Counters {
             ("hold_overwritten", self.hold_overwritten),
             ("joins_refused", self.joins_refused),
             ("calls_evicted", self.calls_evicted),
+            ("endpoints_evicted", self.endpoints_evicted),
         ])
     }
 }

@@ -189,8 +189,14 @@ impl Followed {
         }
     }
 
-    /// Opens what is wanted and was not, and begins the grace time of what no longer is.
-    pub(super) fn reconcile(&mut self, at: Timestamp, limits: &Limits, sink: &mut Sink<'_>) {
+    /// Opens what is wanted and was not, and begins the grace time of what no longer is; gives how
+    /// many endpoints closed ahead of theirs.
+    pub(super) fn reconcile(
+        &mut self,
+        at: Timestamp,
+        limits: &Limits,
+        sink: &mut Sink<'_>,
+    ) -> usize {
         let ended = self.progress.ended();
         let mut wanted = match ended {
             Some(_) => BTreeMap::new(),
@@ -212,7 +218,7 @@ impl Followed {
                 }
             }
         }
-        self.hasten(at, limits, sink);
+        let evicted = self.hasten(at, limits, sink);
         for (endpoint, wanted) in &wanted {
             tell_open(&mut self.bindings, &self.legs, *endpoint, wanted, at, sink);
         }
@@ -221,15 +227,16 @@ impl Followed {
         self.open.extend(opened.map(|(end, wanted)| (end, Open { wanted, closing: None })));
         self.tell_sides(at, sink);
         self.set_due(limits);
+        evicted
     }
 
     /// Closes those that were replaced first, where more are in their grace time than may be wanted:
-    /// who describes himself anew again and again fills nobody's memory.
-    fn hasten(&mut self, at: Timestamp, limits: &Limits, sink: &mut Sink<'_>) {
+    /// who describes himself anew again and again fills nobody's memory. Gives how many.
+    fn hasten(&mut self, at: Timestamp, limits: &Limits, sink: &mut Sink<'_>) -> usize {
         let closing = self.open.iter().filter_map(|(end, open)| Some((open.closing?, *end)));
         let excess = closing.clone().count().saturating_sub(limits.endpoints);
         if excess == 0 {
-            return;
+            return 0;
         }
         let mut closing: Vec<_> = closing.collect();
         closing.sort_unstable();
@@ -237,6 +244,7 @@ impl Followed {
             self.open.remove(&endpoint);
             tell_closed(&self.bindings, endpoint, at, sink);
         }
+        excess
     }
 
     /// Tells anew of open endpoints of which it shows only now whose they are.

@@ -235,7 +235,8 @@ impl Follower {
         call.hear(&self.warrants, path, Some(message));
         call.progress.feed(at, path, message);
         call.legs.feed(path, message, session.as_ref());
-        call.reconcile(at, &self.limits, sink);
+        let evicted = call.reconcile(at, &self.limits, sink);
+        self.counters.endpoints_evicted += evicted as u64;
         for endpoint in call.wanted() {
             self.release(endpoint, at, sink);
         }

@@ -95,6 +95,7 @@ fn replaced_endpoints_of_one_call_are_bounded_and_the_oldest_close_first() {
         }
     }
     assert_eq!(most, 14, "RTP and RTCP of two descriptions, and ten in their grace time");
+    assert_eq!(tracker.counters().endpoints_evicted, 50 * 2 + 2 - 14);
 }
 
 #[test]
