@@ -3,6 +3,7 @@
 
 mod change;
 mod digits;
+mod endpoints;
 mod exclusion;
 mod flow_line;
 mod live;

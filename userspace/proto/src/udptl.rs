@@ -104,6 +104,11 @@ impl Faxes {
         self.faxes.iter().map(|(fax, sequence)| Fax { lost: sequence.lost(), ..fax.clone() })
     }
 
+    /// Each sender and receiver.
+    pub fn ends(&self) -> impl Iterator<Item = (SocketAddr, SocketAddr)> + '_ {
+        self.faxes.iter().map(|(fax, _)| (fax.source, fax.destination))
+    }
+
     /// Packets between further ends, which were not counted.
     #[must_use]
     pub fn beyond_limit(&self) -> u64 {

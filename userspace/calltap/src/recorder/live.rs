@@ -1,6 +1,5 @@
 //! A call that has not ended, and what was counted of it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use calltap_proto::udptl::Faxes;
 use calltap_proto::{CallKey, Keep, Kept, MediaKind, Timestamp};
 
 use super::CallFacts;
+use super::endpoints::{Announced, Endpoints};
 use super::exclusion::word;
 use super::flow_line::flow_line;
 use super::sayings::Sayings;
@@ -42,7 +42,7 @@ const _: () = assert!(size_of::<Option<LiveCall>>() == 64);
 
 struct Rest {
     facts: CallFacts,
-    media: BTreeMap<SocketAddr, (MediaKind, Box<MediaTerms>)>,
+    endpoints: Endpoints,
     faxes: Faxes,
     reports: Reports,
     events: Events,
@@ -53,8 +53,6 @@ struct Rest {
     datagrams: Option<Box<Datagrams>>,
     /// Flows that no call explains.
     flows: Flows,
-    /// Endpoints, each with a peer that no description named.
-    learned: BTreeSet<(SocketAddr, SocketAddr)>,
     /// How often frames had been lost on the way here when it began.
     losses_before: u64,
     /// From when until when nothing was captured, as the program was restarted.
@@ -69,7 +67,7 @@ impl LiveCall {
         let is_unexplained = facts.unexplained;
         let rest = Rest {
             facts,
-            media: BTreeMap::new(),
+            endpoints: Endpoints::default(),
             faxes: Faxes::default(),
             reports: Reports::default(),
             events: Events::default(),
@@ -78,7 +76,6 @@ impl LiveCall {
             sessions: Sessions::default(),
             datagrams: None,
             flows: Flows::default(),
-            learned: BTreeSet::new(),
             losses_before,
             interrupted: None,
             excluded: None,
@@ -102,17 +99,25 @@ impl LiveCall {
         kind: MediaKind,
         terms: Box<MediaTerms>,
     ) {
-        self.rest.media.insert(endpoint, (kind, terms));
+        let Rest { endpoints, faxes, .. } = &mut *self.rest;
+        let heard = || self.streams.ends().chain(faxes.ends());
+        let is_heard =
+            |end| heard().any(|(source, destination)| source == end || destination == end);
+        endpoints.announce(endpoint, (kind, terms), is_heard);
         self.streams.look_again();
     }
 
     /// The payload types that are announced at an endpoint.
     pub(super) fn clocks(&self, endpoint: SocketAddr) -> Option<&PayloadClocks> {
-        self.rest.media.get(&endpoint).map(|(_, terms)| &terms.clocks)
+        self.rest.endpoints.at(endpoint).map(|it| &it.terms.clocks)
     }
 
     pub(super) fn learned(&mut self, endpoint: SocketAddr, peer: SocketAddr) {
-        self.rest.learned.insert((endpoint, peer));
+        let Rest { endpoints, faxes, .. } = &mut *self.rest;
+        let heard = || self.streams.ends().chain(faxes.ends());
+        endpoints.learn(endpoint, peer, |one, other| {
+            heard().any(|ends| ends == (one, other) || ends == (other, one))
+        });
     }
 
     pub(super) fn body(&mut self, copy: u64, media_type: String, said: Option<Said>) {
@@ -162,15 +167,14 @@ impl LiveCall {
     /// How a flow is encrypted.
     pub(super) fn encryption(&self, source: SocketAddr, destination: SocketAddr) -> Encryption {
         let end = |end: SocketAddr| -> (SocketAddr, Option<Keying>) {
-            (end, self.rest.media.get(&end).map(|(_, terms)| terms.keying))
+            (end, self.rest.endpoints.keying(end))
         };
         self.rest.exchanges.encryption(end(source), end(destination))
     }
 
     /// Whether one end of the flow was learned from it.
     pub(super) fn is_learned(&self, source: SocketAddr, destination: SocketAddr) -> bool {
-        self.rest.learned.contains(&(source, destination))
-            || self.rest.learned.contains(&(destination, source))
+        self.rest.endpoints.is_learned(source, destination)
     }
 
     /// Counts a packet of a network target to its flow.
@@ -191,8 +195,9 @@ impl LiveCall {
         if self.streams.feed_known(at, source, destination, payload) {
             return;
         }
-        let announced = self.rest.media.get(&destination).or_else(|| self.rest.media.get(&source));
-        let Some((kind, terms)) = announced else { return };
+        let endpoints = &self.rest.endpoints;
+        let announced = endpoints.at(destination).or_else(|| endpoints.at(source));
+        let Some(Announced { kind, terms, .. }) = announced else { return };
         // Fax may take the place of voice at the same port, and the last of the voice comes late.
         let kind = match *kind {
             MediaKind::Udptl if self.streams.knows(source, destination, payload) => MediaKind::Rtp,
@@ -234,8 +239,8 @@ impl LiveCall {
     /// Notes what is said in a segment of an announced connection.
     pub(super) fn segment(&mut self, at: Timestamp, segment: &Segment<'_>) {
         let ends = [segment.destination, segment.source];
-        let announced = ends.iter().find_map(|end| self.rest.media.get(end));
-        if announced.is_none_or(|(kind, _)| *kind != MediaKind::Other) {
+        let announced = ends.into_iter().find_map(|end| self.rest.endpoints.at(end));
+        if announced.is_none_or(|it| it.kind != MediaKind::Other) {
             return;
         }
         let Rest { sessions, said, .. } = &mut *self.rest;

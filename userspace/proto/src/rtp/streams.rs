@@ -125,6 +125,11 @@ impl Streams {
         header.is_ok_and(|it| self.place(&Id { source, destination, ssrc: it.ssrc }).is_some())
     }
 
+    /// Sender and receiver of each.
+    pub fn ends(&self) -> impl Iterator<Item = (SocketAddr, SocketAddr)> + '_ {
+        self.streams.iter().map(Tracked::id).map(|id| (id.source, id.destination))
+    }
+
     /// How many streams there are.
     #[must_use]
     pub fn len(&self) -> usize {
