@@ -92,11 +92,11 @@ impl Case {
         // Most are written as they are, and nothing has to be read of them.
         let is_read = gap.is_some() || record.is_commented() || record.carry().is_some();
         let packet = if is_read { record.packet() } else { None };
-        match gap.zip(packet) {
-            Some((gap, packet)) => volume.push(&pcapng::with_comment(&packet, &gap))?,
-            None => volume.push(record.block())?,
+        match (gap, &packet) {
+            (Some(gap), Some(packet)) => volume.push(&pcapng::with_comment(packet, &gap))?,
+            _ => volume.push(record.block())?,
         }
-        let comment = packet.and_then(|packet| packet.comment);
+        let comment = packet.as_ref().and_then(|packet| packet.comment);
         volume.count(record.kind(), record.at_ns(), record.interface(), comment);
         self.last_cin = self.last_cin.max(record.cin());
         let Some(call) = self.live.get_or_default(record.cin()) else { return Ok(()) };
@@ -106,8 +106,8 @@ impl Case {
         };
         *count = count.saturating_add(1);
         call.seen_in(self.begun, volume.name());
-        if let Some((key, packet)) = record.carry().zip(packet) {
-            call.carry(key, &packet, volume.name());
+        if let (Some(key), Some(packet)) = (record.carry(), &packet) {
+            call.carry(key, packet, volume.name());
         }
         Ok(())
     }

@@ -73,6 +73,11 @@ impl Chunk {
         self.index.iter().map(|entry| self.encoded(entry))
     }
 
+    /// When each was received, in the same order.
+    pub fn times(&self) -> impl ExactSizeIterator<Item = u64> {
+        self.index.iter().map(|entry| entry.at_ns)
+    }
+
     /// The record at `position`, counted from 0 in the order in which they came.
     pub fn record(&self, position: usize) -> Option<Encoded<'_>> {
         self.index.get(position).map(|entry| self.encoded(entry))

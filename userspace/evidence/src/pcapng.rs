@@ -57,24 +57,29 @@ pub(crate) fn packet_len(frame: &[u8], comment: Option<&str>) -> usize {
 /// | comment: code=1, length, text, padded to 4 | end of options | length |
 /// ```
 pub(crate) fn encode_packet(out: &mut Vec<u8>, packet: &Packet<'_>) {
-    let length = word(packet_len(packet.frame, packet.comment)).to_le_bytes();
-    let [t0, t1, t2, t3, t4, t5, t6, t7] = packet.at_ns.to_le_bytes();
-    out.extend_from_slice(&ENHANCED_PACKET.to_le_bytes());
-    out.extend_from_slice(&length);
-    out.extend_from_slice(&packet.interface.to_le_bytes());
-    out.extend_from_slice(&[t4, t5, t6, t7, t0, t1, t2, t3]);
-    out.extend_from_slice(&word(packet.frame.len()).to_le_bytes());
-    out.extend_from_slice(&packet.original_len.to_le_bytes());
-    out.extend_from_slice(packet.frame);
-    pad(out, packet.frame.len());
-    if let Some(text) = packet.comment.map(cut) {
+    let &Packet { interface, at_ns, original_len, frame, comment } = packet;
+    let length = word(packet_len(frame, comment));
+    let [h0, h1, h2, h3, l0, l1, l2, l3] = at_ns.to_be_bytes();
+    let head = [
+        ENHANCED_PACKET.to_le_bytes(),
+        length.to_le_bytes(),
+        interface.to_le_bytes(),
+        [h3, h2, h1, h0],
+        [l3, l2, l1, l0],
+        word(frame.len()).to_le_bytes(),
+        original_len.to_le_bytes(),
+    ];
+    out.extend_from_slice(head.as_flattened());
+    out.extend_from_slice(frame);
+    pad(out, frame.len());
+    if let Some(text) = comment.map(cut) {
         out.extend_from_slice(&OPT_COMMENT.to_le_bytes());
         out.extend_from_slice(&u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes());
         out.extend_from_slice(text.as_bytes());
         pad(out, text.len());
         out.extend_from_slice(&[0; 4]);
     }
-    out.extend_from_slice(&length);
+    out.extend_from_slice(&length.to_le_bytes());
 }
 
 /// The frame of a block that [`encode_packet`] wrote.
@@ -251,7 +256,8 @@ fn padded(length: usize) -> usize {
 }
 
 fn pad(out: &mut Vec<u8>, length: usize) {
-    out.extend([0; 3].iter().take(padded(length).saturating_sub(length)));
+    let missing = padded(length).saturating_sub(length);
+    out.extend_from_slice([0; 3].get(..missing).unwrap_or_default());
 }
 
 fn word(length: usize) -> u32 {
