@@ -37,7 +37,7 @@ pub struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// The records, in order of time.
-    pub fn records(&self) -> impl Iterator<Item = Encoded<'a>> + Clone {
+    pub fn records(&self) -> impl Iterator<Item = Encoded<'a>> {
         let Self { chunk, order } = *self;
         order.iter().filter_map(|&(_, position)| chunk.record(position))
     }
@@ -47,7 +47,7 @@ impl Merge {
     /// Takes in a chunk.
     pub fn push(&mut self, chunk: Lent<Chunk>) {
         let mut order = self.spare.pop().unwrap_or_default();
-        order.extend(chunk.records().enumerate().map(|(at, record)| (record.at_ns(), at)));
+        order.extend(chunk.times().zip(0..));
         // Most chunks are in order, which is found out in one pass.
         order.sort_unstable();
         let Some(&(first_ns, _)) = order.first() else { return };

@@ -299,35 +299,34 @@ impl Recorder {
     /// each alone would be waited for.
     pub fn record_all<'a>(
         &mut self,
-        records: impl Iterator<Item = Encoded<'a>> + Clone,
+        mut records: impl Iterator<Item = Encoded<'a>>,
         stopped: impl Fn(u32),
     ) {
-        let mut rest = records;
         loop {
-            let together = rest.clone().take(TOGETHER);
-            self.bring_near(together.clone());
-            let mut count = 0;
-            for record in together {
-                count += 1;
-                self.record(&record).into_iter().for_each(&stopped);
+            let mut together = [None; TOGETHER];
+            for (place, record) in together.iter_mut().zip(&mut records) {
+                *place = Some(record);
             }
-            if count < TOGETHER {
+            self.bring_near(&together);
+            for record in together.iter().flatten() {
+                self.record(record).into_iter().for_each(&stopped);
+            }
+            if together.last().is_none_or(Option::is_none) {
                 return;
             }
-            rest.nth(TOGETHER - 1);
         }
     }
 
     /// Short loops, so that a CPU waits for the memory of several calls at once; the last needs what
     /// the first has fetched.
-    fn bring_near<'a>(&self, records: impl Iterator<Item = Encoded<'a>> + Clone) {
+    fn bring_near(&self, records: &[Option<Encoded<'_>>; TOGETHER]) {
         let mut calls = [None; TOGETHER];
-        for (call, record) in calls.iter_mut().zip(records.clone()) {
+        for (call, record) in calls.iter_mut().zip(records.iter().flatten()) {
             let key = CallKey { warrant: record.warrant(), cin: record.cin() };
             *call = self.live.get(key);
         }
-        for record in records {
-            black_box(self.store.bring_near(&record));
+        for record in records.iter().flatten() {
+            black_box(self.store.bring_near(record));
         }
         for call in calls.iter().flatten() {
             black_box(call.streams_near());

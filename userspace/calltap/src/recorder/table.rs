@@ -1,15 +1,14 @@
 //! The calls that have not ended.
 
-use std::collections::BTreeMap;
-
 use calltap_evidence::calls::Calls;
 use calltap_proto::CallKey;
+use litemap::LiteMap;
 
 use super::live::LiveCall;
 
 /// Each warrant's, of which there are few.
 #[derive(Default)]
-pub(super) struct Table(BTreeMap<u32, Calls<LiveCall>>);
+pub(super) struct Table(LiteMap<u32, Calls<LiveCall>>);
 
 impl Table {
     #[inline]
