@@ -47,6 +47,10 @@ pub struct CallLine {
     pub cc_packets: u64,
     /// Its RTP streams.
     pub streams: Vec<StreamLine>,
+    /// Media packets of streams beyond those that there was room to tell apart; absent where there
+    /// were none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub streams_beyond: u64,
     /// Keys that were pressed, in order of time; absent where there were none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub digits: Vec<DigitLine>,

@@ -122,6 +122,9 @@ fn tail(dossier: &Dossier) -> String {
     for stream in &call.streams {
         out += &stream_text(stream);
     }
+    if call.streams_beyond > 0 {
+        let _ = writeln!(out, "streams    {} packets are of further ones", call.streams_beyond);
+    }
     if !call.digits.is_empty() {
         let keys: Vec<_> = call.digits.iter().map(|digit| inert(&digit.digit)).collect();
         let _ = writeln!(out, "keys       {}", keys.join(" "));

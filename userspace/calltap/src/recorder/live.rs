@@ -259,6 +259,8 @@ impl LiveCall {
         let faxes = self.rest.faxes.iter().map(|fax| self.fax_line(&fax, own));
         let streams = self.streams.iter().map(|stream| self.stream_line(&stream, own));
         let streams = streams.chain(faxes).collect();
+        let streams_beyond =
+            self.streams.beyond_limit().saturating_add(self.rest.faxes.beyond_limit());
         // Four bytes of an encrypted stream say nothing of keys.
         let digits = self.rest.events.digits().into_iter();
         let digits =
@@ -279,6 +281,7 @@ impl LiveCall {
             ended: rfc3339(at_ns),
             cause: cause.to_owned(),
             streams,
+            streams_beyond,
             digits,
             messages,
             bodies: bodies.into_iter().collect(),
@@ -312,4 +315,38 @@ fn digit_line(digit: &Digit) -> DigitLine {
 pub(crate) fn rfc3339(at_ns: u64) -> String {
     let at = jiff::Timestamp::from_nanosecond(i128::from(at_ns)).unwrap_or(jiff::Timestamp::MAX);
     format!("{at:.9}")
+}
+
+#[cfg(test)]
+mod tests {
+    use calltap_evidence::lines::Match;
+
+    use super::*;
+
+    #[test]
+    fn packets_of_streams_that_there_is_no_room_for_are_told_by_their_number() {
+        let facts = CallFacts {
+            call: CallKey { warrant: 0, cin: 1 },
+            call_id: "1@192.0.2.1".to_owned(),
+            from: String::new(),
+            to: String::new(),
+            matched: Match::default(),
+            joined: None,
+            at_ns: 0,
+            unexplained: false,
+        };
+        let mut call = LiveCall::new(facts, 0);
+        call.recorded();
+        let ends = ["192.0.2.1:4000", "198.51.100.2:5000"].map(|end| end.parse().unwrap());
+        call.announced(ends[0], MediaKind::Rtp, Box::default());
+        for ssrc in 0..300_u32 {
+            let head = [0x80, 0, 0, 1, 0, 0, 0, 160];
+            let packet = [&head[..], &ssrc.to_be_bytes(), &[0x55; 160]].concat();
+            for _ in 0..2 {
+                call.content(Timestamp(1), ends[0], ends[1], &packet);
+            }
+        }
+        let line = call.line(2, "bye", &OwnLosses::default()).unwrap();
+        assert_eq!((line.streams.len(), line.streams_beyond), (256, 2 * 44));
+    }
 }
