@@ -116,7 +116,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         writer::beside_dd(arguments.rounds, &arguments.dir, &mut figures)?;
     }
     if is_asked(Part::Replay) {
-        replay::beside_tshark(arguments.rounds, &arguments.dir, &mut figures)?;
+        replay::beside_others(arguments.rounds, &arguments.dir, &mut figures)?;
     }
     if is_asked(Part::Instructions) {
         instructions(&mut figures);

@@ -1,4 +1,5 @@
-//! Warrants executed on a capture file on one CPU, beside tshark on the same file and CPU.
+//! Warrants executed on a capture file on one CPU, beside what a user would run on the same file and
+//! CPU instead.
 
 use std::fs::{self, File};
 use std::io::BufReader;
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use calltap::capture::CaptureFile;
+use calltap_bench::call::{TARGET, TARGET_ADDRESS};
 use calltap_bench::capture::Capture;
 use calltap_bench::desk::Desk;
 use serde_json::Value;
@@ -19,20 +21,27 @@ use crate::tool;
 const CALLS: u32 = 1000;
 const SAID: u16 = 500;
 
-pub(crate) fn beside_tshark(rounds: u32, dir: &Path, figures: &mut Figures) -> Result<()> {
+/// tshark finds the target's calls, and is told the address of their media; sngrep finds both; and
+/// tcpdump is told the address alone.
+const OTHERS: [&str; 3] = ["tshark", "sngrep", "tcpdump"];
+
+pub(crate) fn beside_others(rounds: u32, dir: &Path, figures: &mut Figures) -> Result<()> {
     let dir = tempfile::tempdir_in(dir)?;
     let capture = Capture::make(dir.path().join("calls.pcap"), CALLS, SAID);
-    let with_tshark = Command::new("tshark").arg("--version").output().is_ok();
+    let million = capture.packets as f64 / 1e6;
     for _ in 0..rounds {
         let desk = Desk::lay();
         let ours = calltap(&desk, &capture, dir.path())?.as_secs_f64();
-        figures.add("replay_mpps", capture.packets as f64 / ours / 1e6);
-        if with_tshark {
-            let theirs = tshark(&capture, dir.path())?.as_secs_f64();
-            figures.add("tshark_mpps", capture.packets as f64 / theirs / 1e6);
-            figures.add("replay_vs_tshark", theirs / ours);
-        } else {
-            figures.miss("replay_vs_tshark", "tshark is not installed (scripts/setup)");
+        figures.add("replay_mpps", million / ours);
+        for name in OTHERS {
+            let versus = format!("replay_vs_{name}");
+            if Command::new(name).arg("--version").output().is_err() {
+                figures.miss(&versus, format!("{name} is not installed (scripts/setup)"));
+                continue;
+            }
+            let theirs = other(name, &capture, dir.path())?.as_secs_f64();
+            figures.add(&format!("{name}_mpps"), million / theirs);
+            figures.add(&versus, theirs / ours);
         }
     }
     Ok(())
@@ -61,21 +70,36 @@ fn calltap(desk: &Desk, capture: &Capture, dir: &Path) -> Result<Duration> {
     Ok(time)
 }
 
-fn tshark(capture: &Capture, dir: &Path) -> Result<Duration> {
-    let out = dir.join("tshark.pcapng");
+/// Writes the target's packets into another file.
+fn other(name: &str, capture: &Capture, dir: &Path) -> Result<Duration> {
+    let out = dir.join(name);
     let mut command = Command::new("taskset");
-    command.args(["-c", tool::CPU, "tshark", "-nr"]).arg(&capture.path);
-    command.args(["-Y", &Capture::filter(), "-w"]).arg(&out);
+    command.args(["-c", tool::CPU, name]);
+    match name {
+        "tshark" => {
+            command.arg("-nr").arg(&capture.path);
+            command.args(["-Y", &Capture::filter(), "-w"]).arg(&out)
+        }
+        "sngrep" => {
+            command.args(["-NqFr", "-I"]).arg(&capture.path);
+            command.arg("-O").arg(&out).arg(TARGET)
+        }
+        _ => {
+            command.arg("-nr").arg(&capture.path).arg("-w").arg(&out);
+            command.arg("host").arg(TARGET_ADDRESS.to_string())
+        }
+    };
     let begun = Instant::now();
-    let run = command.stdout(Stdio::null()).output()?;
+    let run = command.stdin(Stdio::null()).stdout(Stdio::null()).output()?;
     let time = begun.elapsed();
     if !run.status.success() {
-        bail!("tshark: {}", String::from_utf8_lossy(&run.stderr));
+        bail!("{name}: {}", String::from_utf8_lossy(&run.stderr));
     }
     let (mut written, mut kept) = (CaptureFile::open(&out)?, 0);
     while written.next_frame()?.is_some() {
         kept += 1;
     }
-    ensure!(kept == capture.wanted, "tshark kept {kept} of {}", capture.wanted);
+    ensure!(kept == capture.wanted, "{name} kept {kept} of {}", capture.wanted);
+    fs::remove_file(out)?;
     Ok(time)
 }
