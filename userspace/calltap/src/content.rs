@@ -9,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use calltap_evidence::record::{Authority, Kind, Record, Way};
 use calltap_proto::media::MediaTable;
 use calltap_proto::{CallKey, Side};
+use litemap::LiteMap;
 
 /// What ties an endpoint to a call: on whose authority, and which call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,10 +80,12 @@ impl Network {
 #[derive(Debug, Default)]
 pub struct Content {
     endpoints: MediaTable<Open>,
-    /// Announced endpoint and learned peer, and whose they are.
-    pins: HashMap<(SocketAddr, SocketAddr), Vec<CallKey>>,
+    /// The learned peers of each announced endpoint, and whose they are.
+    pins: HashMap<SocketAddr, Pins>,
     networks: Vec<(Network, Binding)>,
 }
+
+type Pins = LiteMap<SocketAddr, Vec<CallKey>>;
 
 /// An endpoint of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,21 +145,16 @@ impl Content {
             Command::Presume(endpoint, binding) => self.open(endpoint, binding, true),
             Command::Close(endpoint, call) => {
                 self.endpoints.close(endpoint, |open| open.binding.call == call);
-                self.unpin(|&(pinned, _), owner| pinned == endpoint && *owner == call);
+                self.unpin(endpoint, |_, owner| owner == call);
             }
             Command::Pin(endpoint, peer, call) => {
-                let owners = self.pins.entry((endpoint, peer)).or_default();
+                let owners = self.pins.entry(endpoint).or_default().entry(peer).or_default();
                 if !owners.contains(&call) {
                     owners.push(call);
                 }
             }
             Command::Unpin(endpoint, peer, call) => {
-                if let Entry::Occupied(mut owners) = self.pins.entry((endpoint, peer)) {
-                    owners.get_mut().retain(|owner| *owner != call);
-                    if owners.get().is_empty() {
-                        owners.remove();
-                    }
-                }
+                self.unpin(endpoint, |it, owner| it == peer && owner == call);
             }
             Command::Tell(endpoint, call, side) => {
                 for open in self.endpoints.bindings_mut(endpoint) {
@@ -180,7 +178,10 @@ impl Content {
             }
             Command::Forget(warrant) => {
                 self.endpoints.retain(|open| open.binding.call.warrant != warrant);
-                self.unpin(|_, owner| owner.warrant == warrant);
+                self.pins.retain(|_, pins| {
+                    take_away(pins, |_, owner| owner.warrant == warrant);
+                    !pins.is_empty()
+                });
                 self.networks.retain(|(_, binding)| binding.call.warrant != warrant);
             }
         }
@@ -192,11 +193,12 @@ impl Content {
         self.endpoints.open(endpoint, Open { binding, settled: false, side, presumed });
     }
 
-    fn unpin(&mut self, which: impl Fn(&(SocketAddr, SocketAddr), &CallKey) -> bool) {
-        self.pins.retain(|ends, owners| {
-            owners.retain(|owner| !which(ends, owner));
-            !owners.is_empty()
-        });
+    fn unpin(&mut self, endpoint: SocketAddr, which: impl Fn(SocketAddr, CallKey) -> bool) {
+        let Entry::Occupied(mut pins) = self.pins.entry(endpoint) else { return };
+        take_away(pins.get_mut(), which);
+        if pins.get().is_empty() {
+            pins.remove();
+        }
     }
 
     fn settle(&mut self, endpoint: SocketAddr, which: impl Fn(&Binding) -> bool) {
@@ -305,7 +307,8 @@ impl Content {
             return;
         }
         let pinned = |endpoint, peer| -> &[CallKey] {
-            self.pins.get(&(endpoint, peer)).map_or(&[], Vec::as_slice)
+            let owners = self.pins.get(&endpoint).and_then(|pins| pins.get(&peer));
+            owners.map_or(&[], Vec::as_slice)
         };
         let (sends, receives) = (pinned(source, destination), pinned(destination, source));
         let is_learned = |owners: &[CallKey], open: &Open| owners.contains(&open.binding.call);
@@ -403,6 +406,14 @@ impl Content {
             }
         }
     }
+}
+
+/// Takes away the owners of peers that `which` chooses, and peers that nobody owns then.
+fn take_away(pins: &mut Pins, which: impl Fn(SocketAddr, CallKey) -> bool) {
+    for (&peer, owners) in pins.iter_mut() {
+        owners.retain(|&owner| !which(peer, owner));
+    }
+    pins.retain(|_, owners| !owners.is_empty());
 }
 
 /// The same call's at the other end.
