@@ -123,7 +123,7 @@ fn tail(dossier: &Dossier) -> String {
         out += &stream_text(stream);
     }
     if call.streams_beyond > 0 {
-        let _ = writeln!(out, "streams    {} packets are of further ones", call.streams_beyond);
+        let _ = writeln!(out, "streams    {} packets are of further streams", call.streams_beyond);
     }
     if !call.digits.is_empty() {
         let keys: Vec<_> = call.digits.iter().map(|digit| inert(&digit.digit)).collect();

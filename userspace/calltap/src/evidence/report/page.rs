@@ -190,6 +190,9 @@ fn media(out: &mut String, contents: &Contents<'_>) {
                 *out += &plots::of_stream(series);
             }
         }
+        if call.streams_beyond > 0 {
+            let _ = write!(out, "<p>{} packets are of further streams.</p>", call.streams_beyond);
+        }
     });
 }
 
